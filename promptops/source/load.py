@@ -13,7 +13,7 @@ from promptops.core.declarations import NOTHING, Declarations
 from promptops.core.errors import AppNotFound, SourceInvalid, Unloadable
 from promptops.core.finding import Finding, Severity
 from promptops.core.model import Content, Profile
-from promptops.core.suite.suite import Suite
+from promptops.core.suite.suite import Case, Suite
 from promptops.source.app_source import ReadApp, duplicate_names, read_app, read_name
 from promptops.source.apps import find_apps
 from promptops.source.own_models import report_unused
@@ -30,7 +30,8 @@ class AppSource:
 
     ``suites`` are its suites that could be run, by name: those of prompt files, and those of ``evals/`` if they were
     read, whose files are ``suite_files``. ``held`` are those whose cases are held elsewhere, with or without
-    their digest. ``files`` are those that a release is made of.
+    their digest. ``files`` are those that a release is made of. ``test_data`` are the cases of prompt files, by the
+    prompt's name, also where no evaluator makes a suite of them.
     """
 
     name: str
@@ -42,6 +43,7 @@ class AppSource:
     held: Mapping[str, ReadSuite] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     suite_files: tuple[str, ...] = ()
+    test_data: Mapping[str, tuple[Case, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +167,7 @@ def _source(app: ReadApp, *, valid: bool) -> AppSource:
         held={read.suite.name: read for read in app.suites() if read.suite.held is not None},
         files=tuple(report.path for report in app.reports()),
         suite_files=tuple(report.path for report in app.suite_reports),
+        test_data={file.suite.suite.name: file.suite.suite.cases for file in app.prompts if file.suite is not None},
     )
 
 

@@ -1,140 +1,192 @@
-"""`promptops render`: prints a prompt's messages as an application would send them."""
+"""`promptops render`: prints a prompt's messages as an application would send them, or its request to a provider."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Mapping
-from itertools import pairwise
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.output.json_shapes import JsonObject
-from promptops.cli.output.render import Line, Span
+from promptops.cli.output.render import Line, Sent, Span
 from promptops.cli.resolve import named
 from promptops.cli.session import Session
-from promptops.core.errors import Invalid, MissingVariable
+from promptops.core.errors import Invalid, MissingVariable, PromptopsError
 from promptops.core.reference import parse_reference
 from promptops.wire.codec import to_json
 from promptops.wire.documents.commands import RenderedDocument
 
 if TYPE_CHECKING:
-    from promptops.core.model import Json, Prompt
-    from promptops.operations.queries import Rendered
+    from promptops.core.model import Json
+    from promptops.core.requests.request import Request
+    from promptops.core.suite.suite import Case
+    from promptops.operations.queries import Named, Rendered
 
-_MAX_VARS = 16 << 20
-"""Bytes of the values that a prompt is rendered with: more than any model takes, and small beside a machine's memory.
-"""
-_OPEN_FILES = (Path("/dev/fd"), Path("/proc/self/fd"))
-"""The folders of a process's own open files, which is what a shell's ``<(command)`` names."""
+BATCH, CURL, OWN = "batch", "curl", "request"
+FORMS: Final = (
+    *(OWN, "openai", "responses", "anthropic", "gemini", "bedrock", "mistral", "azure", "github", "openrouter"),
+    *("litellm", CURL, BATCH),
+)
+_CUSTOM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every API of batches takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """Values to render with. ``id`` is a case's, ``place`` says for people which it is; both empty without cases."""
+
+    values: Mapping[str, Json]
+    id: str = ""
+    place: str = ""
 
 
 @command("render")
 @click.argument("reference", metavar="APP/PROMPT[@VERSION|:CHANNEL]", shell_complete=complete.prompts)
 @click.option("-v", "--var", "given", multiple=True, metavar="NAME=VALUE", help="A variable's value; repeat it.")
 @click.option("--vars", "file", metavar="FILE", type=click.Path(), help="A JSON object with values; - is stdin.")
-def render(session: Session, /, reference: str, given: tuple[str, ...], file: str | None) -> None:
-    """Print a prompt's messages as an application sends them.
+@click.option("--as", "form", type=click.Choice(FORMS), help="Print the request to an API, as JSON or as a command.")
+@click.option("--case", "case", metavar="N|ID", help="With the values of a case of the file's testData, from 1 on.")
+@click.option("--all-cases", is_flag=True, help="With each case of the file's testData.")
+@click.option("--cases", metavar="FILE", type=click.Path(), help="With each JSON object of a file; - is stdin.")
+def render(session: Session, /, reference: str, form: str | None, **chosen: Any) -> None:
+    """Print a prompt's messages as an application sends them, or its request.
 
     Without @ or : it renders the files here. A value of -v is text, unless the prompt declares the variable as
     something else; then it is read as JSON. A field has its path: -v customer.name=Ann.
 
+    --as prints the request to an API, without a key: its path, its headers and its body. `request` is for the provider
+    of the pin, `curl` the same as a command, `batch` a file of many: JSON Lines, or the body of Anthropic's batches.
+
     \b
       promptops render support-bot/answer -v question="Where is my parcel?"
       promptops render support-bot/answer:prod --vars case.json --json
+      promptops render support-bot/answer --case 1 --as curl
+      promptops render support-bot/answer --as batch --cases cases.jsonl > batch.jsonl
     """
     from promptops.operations import queries
 
     [subject] = named(session, parse_reference(reference))
-    values = _values(subject.prompt(), given, file, session)
-    try:
-        rendered = queries.render(subject, values)
-    except MissingVariable as missing:
-        missing.hint = f"Give it one: -v {missing.name}=…, or --vars FILE."
-        raise
-    session.answer(lambda: _shape(rendered), lambda page: _lines(rendered))
+    rounds = list(_rounds(session, subject, chosen))
+    if form == BATCH and not rounds[0].place:
+        raise Invalid("a batch is of cases", hint="Give --cases FILE or --all-cases.")
+    rendered = []
+    for each in rounds:
+        try:
+            rendered.append(queries.render(subject, each.values))
+        except MissingVariable as missing:
+            missing.hint = f"Give it one: -v {missing.name}=…, or --vars FILE."
+            _at(each, missing)
+            raise
+        except PromptopsError as error:
+            _at(each, error)
+            raise
+    if form is not None:
+        _print_requests(session, form, rounds, rendered)
+    elif not rounds[0].place:
+        session.answer(lambda: _shape(rendered[0]), lambda page: _lines(rendered[0]))
+    else:
+        _print_cases(session, rounds, rendered)
 
 
-def _values(prompt: Prompt, given: tuple[str, ...], file: str | None, session: Session) -> dict[str, Json]:
-    """Returns the values of --vars, overridden by those of -v."""
-    from promptops.core.published_inputs import published_inputs
+def _rounds(session: Session, subject: Named, chosen: Mapping[str, Any]) -> Iterator[Round]:
+    """Yields the values to render with: of one case or of each, of a file, or those of the command line alone."""
+    from promptops.cli.prompt_values import read_cases, read_values, with_given
+    from promptops.core.template.template import Template
 
-    values = _from_file(file, session.path(file)) if file else {}
-    schemas = {item.name: item.schema for item in published_inputs(prompt)}
-    for pair in given:
-        name, equals, text = pair.partition("=")
-        name = name.strip()
-        if not equals or not name:
-            raise Invalid(f"'{pair}' is not NAME=VALUE", hint="For example -v question='Where is my parcel?'")
-        root, *fields = name.split(".")
-        place, schema = values, schemas.get(root, {})
-        for step, field in pairwise((root, *fields)):
-            inner = place.get(step, {})
-            if not isinstance(inner, dict):
-                hint = f"Give '{root}' as JSON, or its fields one by one."
-                raise Invalid(f"'{name}' is a field, and '{step}' has another value already", hint=hint)
-            place[step] = place = dict(inner)
-            schema = _property(schema, field)
-        place[fields[-1] if fields else root] = _typed(text, schema)
-    return values
-
-
-def _property(schema: Mapping[str, Json], field: str) -> Mapping[str, Json]:
-    properties = schema.get("properties")
-    inner = properties.get(field) if isinstance(properties, Mapping) else None
-    return inner if isinstance(inner, Mapping) else {}
+    prompt = subject.prompt()
+    if sum(bool(chosen[name]) for name in ("case", "all_cases", "cases")) > 1:
+        raise Invalid("--case, --all-cases and --cases each say which values", hint="Give one of them.")
+    file = chosen["file"]
+    values = with_given(prompt, read_values(file, session) if file else {}, chosen["given"])
+    if chosen["cases"]:
+        for number, of_case in enumerate(read_cases(chosen["cases"], session), 1):
+            yield Round(values={**of_case, **values}, id=f"case-{number}", place=f"case {number}")
+    elif chosen["case"] or chosen["all_cases"]:
+        template = Template.compile(prompt)
+        for number, case in _cases(session, subject, chosen["case"]):
+            own_id = case.given_id if _CUSTOM_ID.fullmatch(case.given_id) else f"case-{number}"
+            place = f"case {number}" + (f" ({case.given_id})" if case.given_id else "")
+            yield Round(values={**template.values_of_case(case.variables), **values}, id=own_id, place=place)
+    else:
+        yield Round(values=values)
 
 
-def _typed(text: str, schema: Mapping[str, Json]) -> Json:
-    kind = schema.get("type", "string")
-    if kind == "string" or (isinstance(kind, list) and "string" in kind):
-        return text
-    try:
-        value: Json = json.loads(text)
-    except ValueError:
-        return text  # the schema's own error names the type that is needed
-    return value
+def _cases(session: Session, subject: Named, wanted: str | None) -> Iterator[tuple[int, Case]]:
+    """Yields cases of the prompt file's ``testData`` with their numbers: the wanted one, or all."""
+    from promptops.source.load import load
+    from promptops.source.tree import WorkingTree
+
+    app = load(WorkingTree(session.require_root()), apps=frozenset({subject.content.app})).app(subject.content.app)
+    prompt = subject.prompt().name
+    cases = app.test_data.get(prompt, ())
+    if not cases:
+        raise Invalid(f"the file of {app.name}/{prompt} has no `testData`", hint="Give values: -v, --vars or --cases.")
+    found = [(number, case) for number, case in enumerate(cases, 1) if wanted in (None, str(number), case.given_id)]
+    if not found:
+        raise Invalid(
+            f"{app.name}/{prompt} has no case '{wanted}'", hint=f"Its testData has {len(cases)}, from 1 on, or by id."
+        )
+    yield from found[:1] if wanted is not None else found
 
 
-def _from_file(file: str, place: Path) -> dict[str, Json]:
-    from promptops.client.disk.regular_file import read_regular
-    from promptops.core.digest import parse_canonical
-
-    try:
-        if file == "-":
-            data = _all(sys.stdin.buffer) if sys.stdin is not None else b""
-        elif place.parent in _OPEN_FILES:  # the shell's <(command): a pipe with a writer
-            with open(place, "rb") as pipe:
-                data = _all(pipe)
-        else:
-            data = read_regular(place, _MAX_VARS)
-    except OSError as error:
-        raise Invalid(f"--vars {file}: {error.strerror or error}", hint="A JSON file, or - for stdin.") from error
-    except Invalid as error:
-        raise Invalid(f"--vars {file}: {error.message}", hint="Give the values of one prompt only.") from error
-    try:
-        value = parse_canonical(data)
-    except Invalid as error:
-        raise Invalid(f"--vars {file}: {error.message}", hint='A JSON object: {"question": "Where is it?"}') from error
-    if not isinstance(value, Mapping):
-        raise Invalid(f"--vars {file} is not a JSON object", hint='For example {"question": "Where is it?"}')
-    return dict(value)
+def _at(each: Round, error: PromptopsError) -> None:
+    """Lets an error say of which case it is."""
+    if each.place:
+        error.message = f"{each.place}: {error.message}"
+        error.args = (error.message,)
 
 
-def _all(file: BinaryIO) -> bytes:
-    """Returns the rest of a file.
+def _print_requests(session: Session, form: str, rounds: list[Round], rendered: list[Rendered]) -> None:
+    requests = []
+    for each, of_round in zip(rounds, rendered, strict=True):
+        try:
+            requests.append(_request(of_round, form))
+        except PromptopsError as error:
+            _at(each, error)
+            raise
+    if form == BATCH:
+        lines = [request.batch_line(each.id) for each, request in zip(rounds, requests, strict=True)]
+        _print_json([{"requests": lines}] if requests[0].provider == "anthropic" else lines)
+    elif form == CURL and not session.json:
+        from promptops.cli.output.curl import curl
 
-    Raises:
-        Invalid: it is longer than the limit.
-    """
-    data = file.read(_MAX_VARS + 1)
-    if len(data) > _MAX_VARS:
-        raise Invalid(f"it is over {_MAX_VARS:,} bytes")
-    return data
+        session.answer(dict, lambda page: "\n\n".join(map(curl, requests)).split("\n"))
+    else:
+        _print_json([_as_json(request) for request in requests])
+
+
+def _request(rendered: Rendered, form: str) -> Request:
+    from promptops.core.requests.routes import request_of
+
+    return request_of(rendered.prompt, rendered.messages, None if form in (OWN, CURL, BATCH) else form)
+
+
+def _as_json(request: Request) -> JsonObject:
+    return {"url_path": request.url_path, "headers": request.headers, "body": request.body}
+
+
+def _print_cases(session: Session, rounds: list[Round], rendered: list[Rendered]) -> None:
+    if session.json:
+        _print_json([_shape(each) for each in rendered])
+        return
+    titled: list[Line] = []
+    for each, of_round in zip(rounds, rendered, strict=True):
+        titled += [*([""] if titled else []), [Span(each.place, "strong")], *_lines(of_round)]
+    session.answer(dict, lambda page: titled)
+
+
+def _print_json(documents: Sequence[JsonObject]) -> None:
+    """Prints one JSON object; or several, one a line (JSON Lines)."""
+    from promptops.cli.exit import writing
+    from promptops.cli.output import render as output
+
+    with writing():
+        for document in documents:
+            output.print_json(document, one_line=len(documents) > 1)
 
 
 def _shape(rendered: Rendered) -> JsonObject:
@@ -160,6 +212,6 @@ def _lines(rendered: Rendered) -> list[Line]:
     lines: list[Line] = [[Span(head, "quiet")]]
     for message in rendered.messages:
         lines += ["", [Span(message["role"], "name")]]
-        lines += message["content"].removesuffix("\n").split("\n")
+        lines += [Sent(line) for line in message["content"].removesuffix("\n").split("\n")]
         lines += [f"{key}: {json.dumps(item)}" for key, item in message.items() if key not in ("role", "content")]
     return lines

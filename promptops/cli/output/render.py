@@ -51,6 +51,12 @@ class Span(NamedTuple):
     style: str = ""
 
 
+class Sent(str):
+    """A line of a text that is shown as it is sent: a TAB is a TAB. Anything else that is invisible is an escape."""
+
+    __slots__ = ()
+
+
 Cell: TypeAlias = str | Span
 Line: TypeAlias = Cell | Sequence[Cell]
 
@@ -82,7 +88,7 @@ class Page:
         return "".join(self._cell(cell) for cell in line).rstrip()
 
     def _cell(self, cell: Cell) -> str:
-        text = visible(cell.text if isinstance(cell, Span) else cell)
+        text = visible(cell.text if isinstance(cell, Span) else cell, "\t" if isinstance(cell, Sent) else "")
         return paint(text, cell.style) if self.color and isinstance(cell, Span) and cell.style else text
 
     def columns(self, rows: Sequence[Sequence[Cell]], *, indent: int = 2, gap: int = 2, last: int = 0) -> list[Line]:
