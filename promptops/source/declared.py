@@ -49,7 +49,12 @@ def read_model(fields: Fields, pins: Mapping[str, Pin], models: Mapping[str, Own
 
 def read_inputs(fields: Fields, shared: Mapping[str, Mapping[str, Json]], used: Collection[str]) -> tuple[Input, ...]:
     """Returns the prompt's own inputs, the app's inputs that the messages use, and a text input for other variables."""
-    own = read_input_schemas(fields) if fields.value.get("inputs") is not None else {}
+    declared = fields.value.get("inputs")
+    if isinstance(declared, list):
+        message = "`inputs` is a list, as other tools have it, and not part of the release"
+        fields.add_at_key("unknown-key", "inputs", message, "Ours is a mapping: `inputs: {name: {type: string}}`.")
+        declared = None
+    own = read_input_schemas(fields) if declared is not None else {}
     for name in own:
         if name not in used:
             hint = Near(name, used)

@@ -72,6 +72,17 @@ def test_a_role_as_a_key_of_the_file_is_a_message_of_that_role(key: str, role: s
     assert without_messages[1].hint == finding.hint
 
 
+@pytest.mark.parametrize("inputs", ["[{name: q, default: All}]", "[q]", "[]"])
+def test_inputs_as_other_tools_list_them_are_no_part_of_the_release(inputs: str) -> None:
+    finding = only(ASKED + f"inputs: {inputs}\n")
+    assert (finding.code, finding.severity, finding.line) == ("unknown-key", Severity.WARNING, 3)
+    assert "inputs: {name: {type: string}}" in finding.hint
+    listed, plain = (
+        checked({"answer.prompt.yml": text}).app("bot").content for text in (ASKED + f"inputs: {inputs}\n", ASKED)
+    )
+    assert listed == plain is not None
+
+
 @pytest.mark.parametrize(
     ("content", "shown"),
     [
