@@ -36,7 +36,19 @@ if TYPE_CHECKING:
         VariableInvalid,
     )
     from promptops.core.heartbeat import State
-    from promptops.core.model import AnswerCheck, Engine, Input, Json, Message, ResponseFormat, Role, Tool, ToolCall
+    from promptops.core.json_value import Value
+    from promptops.core.model import (
+        AnswerCheck,
+        Engine,
+        Input,
+        Json,
+        Message,
+        Placeholder,
+        ResponseFormat,
+        Role,
+        Tool,
+        ToolCall,
+    )
     from promptops.core.model import Prompt as Definition
     from promptops.core.own_facts import OwnFacts
     from promptops.core.requests.request import Request
@@ -64,6 +76,7 @@ __all__ = [
     "OwnFacts",
     "ParameterNotTaken",
     "Parameters",
+    "Placeholder",
     "Prompt",
     "PromptNotFound",
     "PromptUnavailable",
@@ -82,6 +95,7 @@ __all__ = [
     "ToolCall",
     "Unavailable",
     "UnknownVariable",
+    "Value",
     "VariableInvalid",
     "Variant",
     "__version__",
@@ -103,6 +117,7 @@ _HOMES = {
     "Message": "promptops.core.model",
     "OwnFacts": "promptops.core.own_facts",
     "Parameters": "promptops.client.model_parameters",
+    "Placeholder": "promptops.core.model",
     "Prompt": "promptops.client.prompt",
     "Reason": "promptops.client.prompt",
     "Renders": "promptops.client.prompt",
@@ -115,6 +130,7 @@ _HOMES = {
     "Status": "promptops.client.status",
     "Tool": "promptops.core.model",
     "ToolCall": "promptops.core.model",
+    "Value": "promptops.core.json_value",
     "Variant": "promptops.client.prompt",
 }
 

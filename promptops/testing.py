@@ -35,7 +35,7 @@ from promptops.core.compiled import CompiledRelease
 from promptops.core.digest import digest as digest_of
 from promptops.core.errors import Invalid, NotFound, ReleaseNotFound, Unavailable
 from promptops.core.features import features_of
-from promptops.core.model import Content, Json, ReleaseRef
+from promptops.core.model import Content, ReleaseRef
 from promptops.core.model import Prompt as Definition
 from promptops.core.reference import Reference, parse_reference
 from promptops.core.release_bytes import encode
@@ -73,7 +73,7 @@ class Rendered:
     """
 
     name: str
-    variables: Mapping[str, Json]
+    variables: Mapping[str, object]
     messages: list[dict[str, Any]]
     api: str = ""
 
@@ -90,10 +90,10 @@ class _Heard:
         self.names = template.names
         self.notes: tuple[str, ...] = getattr(template, "notes", ())
 
-    def render(self, values: Mapping[str, Json], /) -> list[dict[str, Any]]:
+    def render(self, values: Mapping[str, object], /) -> list[dict[str, Any]]:
         return self.render_for("", values)
 
-    def render_for(self, api: str, values: Mapping[str, Json], /) -> list[dict[str, Any]]:
+    def render_for(self, api: str, values: Mapping[str, object], /) -> list[dict[str, Any]]:
         messages = self._template.render(values)
         copies = [dict(message) for message in messages]
         self._note(Rendered(name=self._name, variables=dict(values), messages=copies, api=api))

@@ -165,7 +165,7 @@ def _suite(session: Session, app: AppSource, prompt: Prompt, cases: Sequence[Cap
 
 def _checks(app: AppSource, prompt: Prompt) -> tuple[list[Check], list[str]]:
     """The checks of a prompt's suites and of the prompt itself that judge an answer alone, and the names of others."""
-    known = {item.name for item in prompt.inputs} | {"input", "completion"}
+    known = {item.name for item in prompt.variables} | {"input", "completion"}
     own = [Check(name=check.kind, kind=check.kind, wanted=check.wanted) for check in prompt.checks]
     having = [suite for suite in app.suites.values() if prompt.name in suite.prompts]
     mine = [suite for suite in having if suite.name == prompt.name] or having

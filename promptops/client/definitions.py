@@ -11,13 +11,14 @@ from importlib import import_module
 from typing import Any, Final, Protocol, TypeAlias, cast
 
 from promptops.core.errors import Invalid, PromptopsError
-from promptops.core.model import Json, Message, Role
+from promptops.core.model import Json, Message, Placeholder, Role
 from promptops.core.model import Prompt as Definition
+from promptops.core.release_bytes import placeholder_to_json
 from promptops.core.template.simple import only_variables
 from promptops.core.template.template import Template
 from promptops.core.template.values import plain
 
-Described: TypeAlias = "str | Sequence[Message | Mapping[str, Any]] | Mapping[str, Any] | Definition"
+Described: TypeAlias = "str | Sequence[Message | Placeholder | Mapping[str, Any]] | Mapping[str, Any] | Definition"
 """A text of the user, messages, a prompt file's mapping, or a definition."""
 
 _HINT: Final = "Give text, a list of {'role': …, 'content': …}, or a mapping with the keys of a prompt file."
@@ -59,9 +60,9 @@ def _read(name: str, value: object) -> Definition:
     return _read(name, {"messages": [_written(item) for item in messages]})
 
 
-def _plain_message(item: object) -> Message | None:
+def _plain_message(item: object) -> Message | Placeholder | None:
     """Returns a message of a role and a text whose only tags are variables, as most are; None for any other."""
-    if isinstance(item, Message):
+    if isinstance(item, Message | Placeholder):
         return item
     if not isinstance(item, Mapping) or item.keys() != _PLAIN:
         return None
@@ -75,4 +76,6 @@ def _plain_message(item: object) -> Message | None:
 
 def _written(item: object) -> object:
     """Returns a message as a file has it."""
+    if isinstance(item, Placeholder):
+        return placeholder_to_json(item)
     return {"role": str(item.role), "content": item.content, **item.extras()} if isinstance(item, Message) else item

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from promptops.client.calls.exposure import Exposure
 from promptops.client.definitions import Described, compile_described
 from promptops.client.model_parameters import Parameters
-from promptops.core.model import Json, Message
+from promptops.core.json_value import Json as Json  # `Value` names it, where the types of parameters are read
+from promptops.core.json_value import Value
+from promptops.core.model import Message, Placeholder
 from promptops.core.model import Prompt as Definition
 from promptops.core.reference import require_text
 from promptops.core.template.template import Template
@@ -65,7 +67,7 @@ class Renders(Protocol):
     @property
     def names(self) -> tuple[str, ...]: ...
 
-    def render(self, values: Mapping[str, Json], /) -> list[dict[str, Any]]: ...
+    def render(self, values: Mapping[str, object], /) -> list[dict[str, Any]]: ...
 
 
 Arguments: TypeAlias = dict[str, Any]
@@ -104,8 +106,8 @@ class Prompt:
         return Parameters((name, plain(value)) for name, value in self.definition.parameters.items())
 
     @property
-    def messages(self) -> tuple[Message, ...]:
-        """The messages as templates."""
+    def messages(self) -> tuple[Message | Placeholder, ...]:
+        """The messages as templates, and the places of the caller's."""
         return self.definition.messages
 
     @property
@@ -121,10 +123,11 @@ class Prompt:
         """
         return self.exposure.hold_of(self.version, self.digest) if self.exposure is not None else ""
 
-    def render(self, /, **variables: Json) -> list[dict[str, Any]]:
+    def render(self, /, **variables: Value) -> list[dict[str, Any]]:
         """Returns the messages as ``{"role": …, "content": …}``.
 
-        Those of an example with a tool also have ``tool_calls`` or ``tool_call_id``, in the form of chat completions.
+        Those of an example with a tool also have ``tool_calls`` or ``tool_call_id``, in the form of chat completions. A
+        placeholder takes a list of such messages, which stand in its place as they are.
 
         Raises:
             MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`Template.render` does.
@@ -134,7 +137,7 @@ class Prompt:
     compile = render
     format = render
 
-    def to_openai(self, /, **variables: Json) -> Arguments:
+    def to_openai(self, /, **variables: Value) -> Arguments:
         """Returns the arguments of ``client.chat.completions.create``, also of providers that have the same API.
 
         Raises:
@@ -145,7 +148,7 @@ class Prompt:
 
         return openai_chat(self.definition, self._rendered("chat", variables))
 
-    def to_openai_responses(self, /, **variables: Json) -> Arguments:
+    def to_openai_responses(self, /, **variables: Value) -> Arguments:
         """Returns the arguments of ``client.responses.create``. Leading system messages are its ``instructions``.
 
         Raises:
@@ -156,7 +159,7 @@ class Prompt:
 
         return openai_responses(self.definition, self._rendered("responses", variables))
 
-    def to_anthropic(self, /, **variables: Json) -> Arguments:
+    def to_anthropic(self, /, **variables: Value) -> Arguments:
         """Returns the arguments of ``client.messages.create``, of which the caller may add ``extra_headers``.
 
         System messages are joined into its ``system``; one amid the others stays in place where the model takes it.
@@ -174,7 +177,7 @@ class Prompt:
 
         return anthropic_create(self.definition, self._rendered("messages", variables))
 
-    def to_gemini(self, /, **variables: Json) -> Arguments:
+    def to_gemini(self, /, **variables: Value) -> Arguments:
         """Returns the arguments of ``client.models.generate_content`` of the package google-genai.
 
         Raises:
@@ -185,7 +188,7 @@ class Prompt:
 
         return gemini_content(self.definition, self._rendered("", variables))
 
-    def to_bedrock(self, /, **variables: Json) -> Arguments:
+    def to_bedrock(self, /, **variables: Value) -> Arguments:
         """Returns the arguments of ``converse`` of boto3's client ``bedrock-runtime``.
 
         Raises:
@@ -196,7 +199,7 @@ class Prompt:
 
         return bedrock_converse(self.definition, self._rendered("", variables))
 
-    def to_mistral(self, /, **variables: Json) -> Arguments:
+    def to_mistral(self, /, **variables: Value) -> Arguments:
         """Returns the arguments of ``client.chat.complete`` of the package mistralai.
 
         Raises:
@@ -207,7 +210,7 @@ class Prompt:
 
         return mistral_chat(self.definition, self._rendered("", variables))
 
-    def to_litellm(self, /, **variables: Json) -> Arguments:
+    def to_litellm(self, /, **variables: Value) -> Arguments:
         """Returns the arguments of ``litellm.completion``, with the full name of the model: ``gemini/gemini-3-pro``.
 
         Raises:
@@ -218,7 +221,7 @@ class Prompt:
 
         return litellm_completion(self.definition, self._rendered("chat", variables))
 
-    def to_langchain(self, /, **variables: Json) -> list[dict[str, Any]]:
+    def to_langchain(self, /, **variables: Value) -> list[dict[str, Any]]:
         """Returns messages as every chat model of LangChain takes them: ``model.invoke(prompt.to_langchain(…))``.
 
         They are dicts, in OpenAI's form (``langchain_core.messages.convert_to_messages`` makes its classes of them), so
@@ -229,7 +232,7 @@ class Prompt:
         """
         return self._rendered("", variables)
 
-    def request(self, provider: str | None = None, /, **variables: Json) -> Request:
+    def request(self, provider: str | None = None, /, **variables: Value) -> Request:
         """Returns the request to the provider's API as plain JSON, for any HTTP client, gateway or batch file.
 
         The provider is that of the pin; or name one: ``openai``, ``responses``, ``azure``, ``anthropic``, ``gemini``,
@@ -247,7 +250,7 @@ class Prompt:
             provider = provider or _as_name(variables.pop("provider"))
         return request_of(self.definition, self._rendered("", variables), provider)
 
-    def _rendered(self, api: str, variables: Mapping[str, Json]) -> list[dict[str, Any]]:
+    def _rendered(self, api: str, variables: Mapping[str, object]) -> list[dict[str, Any]]:
         """The messages; where the call keeps the variables, also for which API they are."""
         render_for = getattr(self.template, "render_for", None)
         rendered: list[dict[str, Any]] = (
@@ -295,7 +298,7 @@ class Prompt:
         )
 
 
-def _as_name(provider: Json) -> str | None:
+def _as_name(provider: object) -> str | None:
     from promptops.core.errors import Invalid
 
     if provider is not None and not isinstance(provider, str):
@@ -316,5 +319,5 @@ class _Lenient:
         self._template = template
         self.names = template.names
 
-    def render(self, values: Mapping[str, Json], /) -> list[dict[str, Any]]:
+    def render(self, values: Mapping[str, object], /) -> list[dict[str, Any]]:
         return self._template.render({name: values[name] for name in self.names if name in values})

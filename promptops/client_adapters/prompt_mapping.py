@@ -86,7 +86,7 @@ def _require_sent(prompt: Prompt) -> None:
     try:
         messages = Template.compile(prompt).render(sample_values(prompt))
     except PromptopsError:  # a schema that samples do not fit
-        messages = [{"role": str(message.role), "content": message.content} for message in prompt.messages]
+        messages = [{"role": str(message.role), "content": message.content} for message in prompt.written]
     if provider in ANTHROPIC:
         anthropic_messages(prompt, messages)
     elif provider:

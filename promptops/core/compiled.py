@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from promptops.core.errors import Invalid, PromptopsError, TemplateInvalid, Unloadable
 from promptops.core.limits import INPUTS, PATTERNS, PROMPTS, RELEASE_NODES, TAGS, VALUES, values_in
-from promptops.core.model import Content, Engine, Input, Json, Prompt
+from promptops.core.model import Content, Engine, Input, Json, Message, Prompt
 from promptops.core.release_bytes import content_from_bytes, content_to_json
 from promptops.core.schema import input_schema as schemas
 from promptops.core.schema.input_schema import is_open, is_text
@@ -109,7 +109,7 @@ def require_loadable(content: Content) -> None:
 def _is_plain(prompt: Prompt) -> bool:
     """True for a prompt that compiles whatever its texts are: most prompts, so most of a release is not compiled."""
     simple = prompt.engine is Engine.SIMPLE and not prompt.tools and prompt.json_schema is None
-    return simple and all(item.required and is_text(item.schema) for item in prompt.inputs)
+    return simple and not prompt.placeholders and all(item.required and is_text(item.schema) for item in prompt.inputs)
 
 
 def _require_small(content: Content) -> None:
@@ -121,7 +121,7 @@ def _require_small(content: Content) -> None:
         (values_in(content_to_json(content)), VALUES, "values"),
         (len(prompts), PROMPTS, "prompts"),
         (len(inputs), INPUTS, "inputs with a schema that says more than `type: string`"),
-        (sum(openings(message.content) for prompt in prompts for message in prompt.messages), TAGS, "tags"),
+        (sum(openings(message.content) for prompt in prompts for message in prompt.written), TAGS, "tags"),
         (len(_patterns(prompts, inputs)), PATTERNS, "different regular expressions in its schemas"),
     ):
         if count > most:
@@ -168,5 +168,6 @@ def _place(prompt: Prompt, error: PromptopsError) -> str:
     """The place in the prompt: the message, and the line in it."""
     if not isinstance(error, TemplateInvalid) or error.number < 0:
         return ""
-    line = prompt.messages[error.number].content.count("\n", 0, error.offset) + 1
+    message = prompt.messages[error.number]
+    line = message.content.count("\n", 0, error.offset) + 1 if isinstance(message, Message) else 1
     return f", messages[{error.number}], line {line}"

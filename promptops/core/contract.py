@@ -1,7 +1,8 @@
 """Two contents -> the list of changes between them, and how much they change the contract with the calling code.
 
 MAJOR   what a caller relied on is gone or different: a required input more, an input removed, retyped or no longer
-        optional, a prompt or tool removed, a tool's parameters or the shape of the answer changed
+        optional, and the same of placeholders, a prompt or tool removed, a tool's parameters or the shape of the answer
+        changed
 MINOR   something else decides the answer, or there is more to use: model, parameters, roles or number of messages,
         a default, an optional input, a prompt or a tool added, whether a tool is strict, and settings of the
         provider's tools, the features that a client needs
@@ -19,7 +20,22 @@ from difflib import SequenceMatcher
 from typing import cast
 
 from promptops.core.digest import canonical
-from promptops.core.model import LISTS, OBJECTS, Bump, Change, Content, Input, Json, Message, OwnFacts, Prompt, Tool
+from promptops.core.message import PLACEHOLDER
+from promptops.core.model import (
+    LISTS,
+    OBJECTS,
+    Bump,
+    Change,
+    Content,
+    Input,
+    Json,
+    Message,
+    OwnFacts,
+    Placeholder,
+    Prompt,
+    Tool,
+)
+from promptops.core.published_inputs import input_of
 from promptops.core.release_bytes import content_from_bytes, content_to_json
 from promptops.core.schema.input_schema import ANNOTATIONS, constraints
 
@@ -85,7 +101,7 @@ def _prompt(old: Prompt, new: Prompt) -> Iterator[Change]:
         before, after = _text(old.escapes), _text(new.escapes)
         yield _change(Bump.PATCH, name, "escapes", f"escapes of braces: {after}", before, after)
     yield from _messages(name, old.messages, new.messages)
-    yield from _inputs(name, old.inputs, new.inputs)
+    yield from _inputs(name, _variables(old), _variables(new))
     yield from _tools(name, old.tools, new.tools)
     yield from _answer(name, old, new)
 
@@ -108,8 +124,19 @@ def _parameters(prompt: str, old: Mapping[str, Json], new: Mapping[str, Json]) -
             yield _change(Bump.MINOR, prompt, f"parameters.{key}", summary, before, after)
 
 
-def _messages(prompt: str, old: tuple[Message, ...], new: tuple[Message, ...]) -> Iterator[Change]:
-    """Messages are matched as lines are in a diff, so that a message in front does not change all that follow."""
+_Spoken = Message | Placeholder
+
+
+def _variables(prompt: Prompt) -> tuple[Input, ...]:
+    return (*prompt.inputs, *map(input_of, prompt.placeholders))
+
+
+def _messages(prompt: str, old: tuple[_Spoken, ...], new: tuple[_Spoken, ...]) -> Iterator[Change]:
+    """Messages are matched as lines are in a diff, so that a message in front does not change all that follow.
+
+    What a placeholder takes is compared as an input is: here it has a place and nothing else.
+    """
+    old, new = tuple(map(_place, old)), tuple(map(_place, new))
     for _, start, end, new_start, new_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if old[start:end] == new[new_start:new_end]:
             continue
@@ -118,20 +145,34 @@ def _messages(prompt: str, old: tuple[Message, ...], new: tuple[Message, ...]) -
             yield from _message(prompt, new_start, before, after)
             new_start += 1
         for place, message in enumerate(old[start + pairs : end], start + pairs):
-            summary = f"{message.role} message removed"
-            yield _change(Bump.MINOR, prompt, f"messages[{place}]", summary, message.content, None)
+            summary = f"{_role(message)} message removed"
+            yield _change(Bump.MINOR, prompt, f"messages[{place}]", summary, _content(message), None)
         for place, message in enumerate(new[new_start:new_end], new_start):
-            summary = f"{message.role} message added"
-            yield _change(Bump.MINOR, prompt, f"messages[{place}]", summary, None, message.content)
+            summary = f"{_role(message)} message added"
+            yield _change(Bump.MINOR, prompt, f"messages[{place}]", summary, None, _content(message))
 
 
-def _message(prompt: str, place: int, old: Message, new: Message) -> Iterator[Change]:
-    if old.role is not new.role:
-        summary = f"role {old.role} → {new.role}"
-        yield _change(Bump.MINOR, prompt, f"messages[{place}].role", summary, str(old.role), str(new.role))
-    if old.content != new.content:
+def _place(message: _Spoken) -> _Spoken:
+    return Placeholder(name=message.name) if isinstance(message, Placeholder) else message
+
+
+def _role(message: _Spoken) -> str:
+    return PLACEHOLDER if isinstance(message, Placeholder) else message.role
+
+
+def _content(message: _Spoken) -> str:
+    return message.name if isinstance(message, Placeholder) else message.content
+
+
+def _message(prompt: str, place: int, old: _Spoken, new: _Spoken) -> Iterator[Change]:
+    if _role(old) != _role(new):
+        summary = f"role {_role(old)} → {_role(new)}"
+        yield _change(Bump.MINOR, prompt, f"messages[{place}].role", summary, _role(old), _role(new))
+    if _content(old) != _content(new):
         field = f"messages[{place}].content"
-        yield _change(Bump.PATCH, prompt, field, f"wording of the {new.role} message", old.content, new.content)
+        yield _change(Bump.PATCH, prompt, field, f"wording of the {_role(new)} message", _content(old), _content(new))
+    if isinstance(old, Placeholder) or isinstance(new, Placeholder):
+        return
     before, after = _text(old.extras()), _text(new.extras())
     if before != after:
         summary = f"calls of tools or name of the {new.role} message"
@@ -272,7 +313,7 @@ def _text(value: Json) -> str:
 
 
 def _messages_text(prompt: Prompt) -> str:
-    return "\n\n".join(f"[{message.role}]\n{message.content}" for message in prompt.messages)
+    return "\n\n".join(f"[{_role(message)}]\n{_content(message)}" for message in prompt.messages)
 
 
 def _change(bump: Bump, prompt: str, field: str, summary: str, before: str | None, after: str | None) -> Change:

@@ -45,10 +45,13 @@ LATER: Final = frozenset(
 )
 """Parameters that clients before 0.7.0 do not know."""
 
+HISTORY: Final = "history"
+"""Prompts may have places for messages of the caller. An older client would send the conversation without them."""
+
 TOOL_MESSAGES: Final = "tool-messages"
 """Messages may make and answer calls of tools, and have a name. An older client would send them without."""
 
-UNDERSTOOD: Final = (CHECKS, ESCAPES, MODELS, OFF, PARAMETERS, TOOL_MESSAGES)
+UNDERSTOOD: Final = (CHECKS, ESCAPES, HISTORY, MODELS, OFF, PARAMETERS, TOOL_MESSAGES)
 """What this version's client understands, in order."""
 
 MAX_FEATURES: Final = 50
@@ -87,11 +90,13 @@ def features_of(prompt: Prompt) -> Iterator[str]:
         yield CHECKS
     if prompt.escapes:
         yield ESCAPES
+    if prompt.placeholders:
+        yield HISTORY
     if prompt.own_facts is not None:
         yield MODELS
     if not LATER.isdisjoint(prompt.parameters):
         yield PARAMETERS
-    if any(message.has_extras for message in prompt.messages):
+    if any(message.has_extras for message in prompt.written):
         yield TOOL_MESSAGES
 
 

@@ -7,6 +7,11 @@ from typing import TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
+Value: TypeAlias = (
+    "bool | int | float | str | Sequence[Json] | Sequence[Mapping[str, object]] | Mapping[str, Json] | None"
+)
+"""What an application gives for a variable: JSON; for a placeholder messages, which may have the types of an SDK."""
+
 OBJECTS = (dict, Mapping)
 LISTS = (list, tuple)
 """Types for ``isinstance`` where many JSON values are looked at: a dict is known at once, any other Mapping is not, and

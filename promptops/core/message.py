@@ -1,4 +1,5 @@
-"""A message of a prompt: who speaks it, its text, and the calls of tools that it makes or answers."""
+"""A message of a prompt: who speaks it, its text, and the calls of tools that it makes or answers; and the place of
+the messages that the caller brings."""
 
 from __future__ import annotations
 
@@ -7,9 +8,16 @@ from collections.abc import Mapping
 from collections.abc import Sequence as Sequence  # `Json` names it, where the types of fields are read
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from promptops.core.json_value import Json
+
+PLACEHOLDER: Final = "placeholder"
+"""What stands in place of a role where the caller's messages go."""
+
+
+MOST_MESSAGES: Final = 10_000
+"""The messages that a caller may give, and the largest ``max`` of a placeholder: more than any model reads."""
 
 
 class Role(StrEnum):
@@ -67,3 +75,22 @@ class Message:
         if self.name:
             extras["name"] = self.name
         return extras
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placeholder:
+    """Where the messages go that the caller gives as the variable ``name``: those of a conversation so far.
+
+    ``most`` is how many there may be at most, None for any number; ``optional`` that there may be none given. With
+    ``system`` they may have messages of the roles system and developer. ``private`` ones are never captured.
+    """
+
+    name: str
+    optional: bool = False
+    most: int | None = None
+    system: bool = False
+    private: bool = False
+
+    @property
+    def required(self) -> bool:
+        return not self.optional

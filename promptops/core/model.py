@@ -22,6 +22,7 @@ from promptops.core.json_value import LISTS as LISTS
 from promptops.core.json_value import OBJECTS as OBJECTS
 from promptops.core.json_value import Json as Json
 from promptops.core.message import Message as Message
+from promptops.core.message import Placeholder as Placeholder
 from promptops.core.message import Role as Role
 from promptops.core.message import ToolCall as ToolCall
 from promptops.core.names import AppName, ChannelName
@@ -113,7 +114,7 @@ class Prompt:
     """
 
     name: str
-    messages: tuple[Message, ...]
+    messages: tuple[Message | Placeholder, ...]
     model: str | None = None
     parameters: Mapping[str, Json] = field(default_factory=dict)
     engine: Engine = Engine.SIMPLE
@@ -124,6 +125,21 @@ class Prompt:
     checks: tuple[AnswerCheck, ...] = ()
     escapes: bool = False
     own_facts: OwnFacts | None = None
+
+    @property
+    def written(self) -> tuple[Message, ...]:
+        """The messages that are part of the prompt, without the places of the caller's."""
+        return tuple(message for message in self.messages if isinstance(message, Message))
+
+    @property
+    def placeholders(self) -> tuple[Placeholder, ...]:
+        """The places of the caller's messages."""
+        return tuple(message for message in self.messages if isinstance(message, Placeholder))
+
+    @property
+    def variables(self) -> tuple[Input | Placeholder, ...]:
+        """All that a caller gives: inputs, and messages of placeholders."""
+        return (*self.inputs, *self.placeholders)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

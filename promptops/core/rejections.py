@@ -30,14 +30,15 @@ class UnknownVariable(Invalid):
 
 
 class VariableInvalid(Invalid):
-    """The value of ``name`` does not fit the JSON Schema of its input."""
+    """The value of ``name`` does not fit the JSON Schema of its input; of a placeholder, it is no list of messages."""
 
-    def __init__(self, name: str, problem: str, *, prompt: str = "") -> None:
+    def __init__(self, name: str, problem: str, *, prompt: str = "", hint: str = "") -> None:
         self.name = name
         where = f" of prompt '{prompt}'" if prompt else ""
         super().__init__(
             f"variable '{name}'{where}: {problem}",
-            hint=Sentence(
+            hint=hint
+            or Sentence(
                 "The input's schema is shown by ",
                 Advice(Action.SHOW, words="the prompt file"),
                 ". An input that is not declared takes text.",

@@ -17,11 +17,13 @@
 ``requires`` names the features that a client needs to load the release, in order; it is left out where there are none,
 and has ``checks`` where a prompt has some, ``escapes`` where one has ``"escapes": true``, ``parameters`` where one has
 a parameter that clients before 0.7.0 do not know, ``models`` where ``models`` says something of models of its prompts
-(:mod:`promptops.core.own_facts`), and ``tool-messages`` where a message has more than role and content:
-``tool_calls`` (``[{"id", "name", "arguments": {…}}]``), ``tool_call_id``, ``name``. ``messages`` is always there; every
-other key of a prompt is left out at its default, so that a later key changes no digest of before. Prompts and inputs
-are mappings: their order means nothing, and they are read back sorted by name. Reading is strict: a key that is not
-known here may decide behaviour, so bytes that have one are refused.
+(:mod:`promptops.core.own_facts`), ``tool-messages`` where a message has more than role and content: ``tool_calls``
+(``[{"id", "name", "arguments": {…}}]``), ``tool_call_id``, ``name``, and ``history`` where there is a place for the
+messages of a caller: ``{"role": "placeholder", "name": "history", "optional": true, "max": 50, "system": true,
+"private": true}``. ``messages`` is always there; every other key of a prompt is left out at its default, so that a
+later key changes no digest of before. Prompts and inputs are mappings: their order means nothing, and they are read
+back sorted by name. Reading is strict: a key that is not known here may decide behaviour, so bytes that have one are
+refused.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from promptops.core.digest import canonical, parse_canonical
 from promptops.core.errors import Invalid
 from promptops.core.features import MAX_FEATURES, MODELS, features_of, is_features
 from promptops.core.json_size import require_few
+from promptops.core.message import MOST_MESSAGES, PLACEHOLDER
 from promptops.core.model import (
     OBJECTS,
     VARIABLE,
@@ -45,6 +48,7 @@ from promptops.core.model import (
     Json,
     Message,
     OwnFacts,
+    Placeholder,
     Prompt,
     ResponseFormat,
     Role,
@@ -76,9 +80,12 @@ _PROMPT_KEYS = frozenset(
     )
 )
 _MESSAGE_KEYS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name"))
+_PLACEHOLDER_KEYS = frozenset(("role", "name", "optional", "max", "system", "private"))
 _TOOL_CALL_KEYS = frozenset(("id", "name", "arguments"))
 _TOOL_KEYS = frozenset(("name", "description", "parameters", "type", "strict", "settings"))
 _TOOL = Tool(name="-")
+
+_TWICE = "prompt '{}' has two variables of one name"
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
@@ -135,6 +142,7 @@ def content_from_bytes(data: bytes, wanted: Callable[[str, Json], bool] = lambda
     if own and MODELS not in content.requires:
         raise Invalid(f"$.models says something, and $.requires does not have '{MODELS}'")
     for prompt in content.prompts:
+        _same_number({each.name for each in prompt.variables}, prompt.variables, _TWICE.format(prompt.name))
         for feature in features_of(prompt):
             if feature not in content.requires:
                 raise Invalid(f"a prompt has {feature}, and $.requires does not have '{feature}'")
@@ -150,6 +158,7 @@ def _prompt_to_json(prompt: Prompt) -> Json:
     )
     inputs = {item.name: item.schema for item in prompt.inputs}
     _same_number(inputs, prompt.inputs, f"prompt '{prompt.name}' has two inputs of one name")
+    _same_number({each.name for each in prompt.variables}, prompt.variables, _TWICE.format(prompt.name))
     written: dict[str, Json] = {"messages": [_message_to_json(message) for message in prompt.messages]}
     if prompt.model is not None:
         written["model"] = prompt.model
@@ -172,7 +181,9 @@ def _prompt_to_json(prompt: Prompt) -> Json:
     return written
 
 
-def _message_to_json(message: Message) -> Json:
+def _message_to_json(message: Message | Placeholder) -> Json:
+    if isinstance(message, Placeholder):
+        return placeholder_to_json(message)
     written: dict[str, Json] = {"role": str(message.role), "content": message.content}
     if message.tool_calls:
         written["tool_calls"] = [
@@ -183,6 +194,15 @@ def _message_to_json(message: Message) -> Json:
     if message.name:
         written["name"] = message.name
     return written
+
+
+def placeholder_to_json(placeholder: Placeholder) -> Json:
+    """Returns a placeholder as releases have it, and prompt files too."""
+    written: dict[str, Json] = {"role": PLACEHOLDER, "name": placeholder.name}
+    if placeholder.most is not None:
+        written["max"] = placeholder.most
+    flags = {"optional": placeholder.optional, "system": placeholder.system, "private": placeholder.private}
+    return written | {key: True for key, value in flags.items() if value}
 
 
 def _tool_to_json(tool: Tool) -> Json:
@@ -239,7 +259,9 @@ def _prompt(name: str, value: Json, path: str, own: Mapping[str, OwnFacts]) -> P
     )
 
 
-def _message(value: Json, path: str) -> Message:
+def _message(value: Json, path: str) -> Message | Placeholder:
+    if isinstance(value, OBJECTS) and value.get("role") == PLACEHOLDER:
+        return _placeholder(value, path)
     fields = _mapping(value, path, _MESSAGE_KEYS)
     return Message(
         role=_choice(Role, fields.get("role"), f"{path}.role"),
@@ -248,6 +270,26 @@ def _message(value: Json, path: str) -> Message:
         tool_call_id=_text(fields.get("tool_call_id", ""), f"{path}.tool_call_id"),
         name=_text(fields.get("name", ""), f"{path}.name"),
     )
+
+
+def _placeholder(value: Json, path: str) -> Placeholder:
+    fields = _mapping(value, path, _PLACEHOLDER_KEYS)
+    name = _text(fields.get("name"), f"{path}.name")
+    if not VARIABLE.fullmatch(name):
+        raise Invalid(f"{path}.name: {name!r} is not a variable's name")
+    return Placeholder(
+        name=name,
+        optional=_flag(fields.get("optional", False), f"{path}.optional"),
+        most=_most(fields["max"], f"{path}.max") if "max" in fields else None,
+        system=_flag(fields.get("system", False), f"{path}.system"),
+        private=_flag(fields.get("private", False), f"{path}.private"),
+    )
+
+
+def _most(value: Json, path: str) -> int:
+    if type(value) is not int or not 0 < value <= MOST_MESSAGES:
+        raise Invalid(f"{path} is not a number from 1 to {MOST_MESSAGES:,}")
+    return value
 
 
 def _tool_call(value: Json, path: str) -> ToolCall:

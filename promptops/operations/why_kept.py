@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from promptops.core import provider_arguments
 from promptops.core.errors import PromptopsError
-from promptops.core.model import Content, Input, Json, Prompt, ReleaseRef
+from promptops.core.model import Content, Input, Json, Message, Placeholder, Prompt, ReleaseRef, Role
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.kept_call import KeptCall, messages_digest, rendering_digest
 from promptops.core.outcomes.measured import Measured, Share
@@ -62,10 +62,9 @@ def _sent(call: KeptCall, content: Content | None, secret: bytes) -> WhySentDocu
     prompt = content.prompt(call.prompt) if content is not None else None
     if prompt is None:
         return WhySentDocument(api=call.api, body="", exact=False, problem="this registry does not have its release")
-    private = {each.name for each in prompt.inputs if each.private and each.name in (call.variables or {})}
-    loose = tuple(Input(name=each.name, schema={}) if each.name in private else each for each in prompt.inputs)
+    private = {each.name for each in prompt.variables if each.private and each.name in (call.variables or {})}
     try:
-        messages = Template.compile(replace(prompt, inputs=loose)).render(call.variables)  # type: ignore[arg-type]
+        messages = Template.compile(_loose(prompt, private)).render(call.variables)  # type: ignore[arg-type]
         made = _ARGUMENTS[call.api](prompt, messages)
     except PromptopsError as error:
         return WhySentDocument(api=call.api, body="", exact=False, problem=_PRIVATE if private else error.message)
@@ -76,6 +75,17 @@ def _sent(call: KeptCall, content: Content | None, secret: bytes) -> WhySentDocu
         exact=exact,
         problem="" if exact else _PRIVATE if private else _NOT_EXACT,
     )
+
+
+def _loose(prompt: Prompt, private: Collection[str]) -> Prompt:
+    """The prompt so that hashes may stand in place of its private variables; of a placeholder, as one message."""
+    inputs = [Input(name=each.name, schema={}) if each.name in private else each for each in prompt.inputs]
+    messages: list[Message | Placeholder] = []
+    for message in prompt.messages:
+        if isinstance(message, Placeholder) and message.name in private:
+            message = Message(role=Role.USER, content=f"{{{{{message.name}}}}}")
+        messages.append(message)
+    return replace(prompt, inputs=tuple(inputs), messages=tuple(messages))
 
 
 def badness_documents(call: KeptCall, measured: Mapping[ReleaseRef, Measured]) -> tuple[WhyBadnessDocument, ...]:

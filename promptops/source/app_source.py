@@ -212,7 +212,7 @@ def _size(app: ReadApp) -> None:
 
 
 def _content_size(prompt: Prompt) -> int:
-    return sum(len(message.content.encode("utf-8", "replace")) for message in prompt.messages)
+    return sum(len(message.content.encode("utf-8", "replace")) for message in prompt.written)
 
 
 def _by_name(prompt: Prompt) -> str:

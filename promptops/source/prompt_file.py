@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
-from promptops.core.model import Engine, Json, Message, OwnFacts, Prompt, ResponseFormat, Role
-from promptops.core.template.simple import has_escapes, only_variables
-from promptops.source import placeholders
+from promptops.core.model import Engine, Json, Message, OwnFacts, Placeholder, Prompt, ResponseFormat, Role
+from promptops.core.template.simple import has_escapes
 from promptops.source.answer_checks import read_answer_checks
 from promptops.source.app_file import Pin
 from promptops.source.declared import read_inputs, read_model, read_tools
-from promptops.source.message_extras import NO_EXTRAS, read_message_extras, require_calls
+from promptops.source.messages import read_body, read_messages, report_unknown_keys
 from promptops.source.names import Names
 from promptops.source.origin import Origin
 from promptops.source.parameters import read_parameters, refuse_untaken, refuse_untaken_format
@@ -29,7 +28,7 @@ from promptops.source.schemas import read_json_schema
 from promptops.source.suites.own import SUITE_KEYS, read_own_suite
 from promptops.source.suites.read_suite import ReadSuite
 from promptops.source.text.fields import Fields, read_fields, read_yaml
-from promptops.source.text.findings import Near, Report, near, short
+from promptops.source.text.findings import Near, Report, short
 from promptops.source.text.strict_yaml import Document
 from promptops.source.text.suppression import in_text, without
 
@@ -51,7 +50,6 @@ KEYS = (
 )
 _KEYS = frozenset(KEYS)
 _MARKDOWN_KEYS = (*(key for key in KEYS if key != "messages"), "role")
-_MESSAGE_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
 _TWINS = {
     "variables": "'inputs'",
     "parameters": "'modelParameters'",
@@ -65,11 +63,7 @@ _TWINS = {
     **{f"{role}_prompt": f"a message of role {role}" for role in (Role.USER, Role.ASSISTANT)},
     **{role.value: f"a message of role {role}" for role in (Role.SYSTEM, Role.DEVELOPER, Role.USER, Role.ASSISTANT)},
 }
-_MESSAGE_SET = frozenset(_MESSAGE_KEYS)
-_PLAIN = frozenset(("role", "content"))
-_MESSAGE_TWINS = {"text": "'content'", "prompt": "'content'", "message": "'content'"}
 _FRONT = re.compile(r"---[ \t]*\n(.*?)(?:^---[ \t]*(?:\n|\Z))", re.DOTALL | re.MULTILINE)
-_ROLES = {role.value: role for role in Role}
 _E = TypeVar("_E", Engine, ResponseFormat)
 
 
@@ -125,7 +119,7 @@ def read_prompt(report: Report, name: str, around: Around) -> PromptFile:
     if fields is None or _is_of_copilot(fields, around.pins):
         return PromptFile(report=report, name=name)
     if not (_KEYS.issuperset(fields.value) if body is None else set(known).issuperset(fields.value)):
-        _unknown_keys(fields, known, _TWINS)
+        report_unknown_keys(fields, known, _TWINS)
     return _assemble(fields, body, name, around)
 
 
@@ -134,7 +128,7 @@ def read_values(report: Report, name: str, document: Document, around: Around) -
     assert isinstance(document.value, Mapping)
     fields = Fields(report, document, document.value, ())
     if not _KEYS.issuperset(fields.value):
-        _unknown_keys(fields, KEYS, _TWINS)
+        report_unknown_keys(fields, KEYS, _TWINS)
     return _assemble(fields, None, name, around)
 
 
@@ -166,7 +160,7 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
     engine = _choice(fields, "template", Engine) or Engine.SIMPLE
     names = Names.of(fields, around.inputs, around.aliases, has_dollar=around.partials.has_dollar)
     expand = Expander(around.partials, engine, names)
-    messages, used = _messages(fields, expand) if body is None else _message(fields, body, expand)
+    messages, used = read_messages(fields, expand) if body is None else read_body(fields, body, expand)
     model, pin = read_model(fields, around.pins, around.models)
     own_facts = around.models.get(model or "")
     parameters = _parameters(fields, model, around.pins[pin].parameters if pin else {}, own_facts)
@@ -178,7 +172,8 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
     elif schema is not None and response is not ResponseFormat.JSON_SCHEMA:
         hint = "Set `responseFormat: json_schema`, or remove it."
         fields.add_at_key("json-schema-unused", "jsonSchema", "`jsonSchema` has no effect here", hint)
-    inputs = read_inputs(fields, around.inputs, used)
+    places = {message.name for message in messages if isinstance(message, Placeholder)}
+    inputs = tuple(item for item in read_inputs(fields, around.inputs, used | places) if item.name not in places)
     prompt = Prompt(
         name=name,
         messages=messages,
@@ -189,8 +184,9 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
         tools=read_tools(fields, model),
         response_format=response or ResponseFormat.TEXT,
         json_schema=schema,
-        checks=read_answer_checks(fields, [item.name for item in inputs]),
-        escapes=engine is Engine.SIMPLE and any(has_escapes(message.content) for message in messages),
+        checks=read_answer_checks(fields, [*places, *(item.name for item in inputs)]),
+        escapes=engine is Engine.SIMPLE
+        and any(isinstance(message, Message) and has_escapes(message.content) for message in messages),
         own_facts=own_facts,
     )
     suite = read_own_suite(fields, prompt, around.judges, names.aliases)
@@ -218,70 +214,6 @@ def _parameters(
     return {**inherited, **parameters}
 
 
-def _messages(fields: Fields, expand: Expander) -> tuple[tuple[Message, ...], frozenset[str]]:
-    messages: list[Message] = []
-    used: set[str] = set()
-    if fields.value.get("messages") is None:
-        fields.add("missing-key", None, "a prompt needs `messages`", "messages: a list of role and content.")
-    elif fields.value["messages"] == []:
-        fields.add("missing-key", "messages", "`messages` is empty", "Write at least one role and content.")
-    for item in fields.each("messages"):
-        if not _MESSAGE_SET.issuperset(item.value):
-            _unknown_keys(item, _MESSAGE_KEYS, _MESSAGE_TWINS)
-        role = _role(item)
-        is_plain = _PLAIN.issuperset(item.value) and role is not Role.TOOL
-        extras = NO_EXTRAS if is_plain else read_message_extras(item, role)
-        content = item.written("content")
-        if content is None:
-            if item.value.get("content") is not None:
-                continue
-            if not item.value.get("tool_calls"):
-                item.add("missing-key", None, "a message needs `content`")
-                continue
-            content = ""
-        expanded = _content(item, content, expand)
-        if role is not None and expanded is not None:
-            messages.append(replace(extras, role=role, content=expanded[0]))
-            used |= expanded[1]
-    require_calls(fields, messages)
-    return tuple(messages), frozenset(used)
-
-
-def _role(item: Fields) -> Role | None:
-    value = item.value.get("role")
-    if isinstance(value, str) and value.lower() in _ROLES:
-        return _ROLES[value.lower()]
-    if value is None:
-        item.add("missing-key", None, "a message needs a `role`", f"One of {', '.join(_ROLES)}.")
-    elif item.text("role") is not None:
-        hint = Near(str(value), _ROLES, "One of")
-        item.add("wrong-value", "role", f"'{short(str(value))}' is not a role", hint)
-    return None
-
-
-def _content(item: Fields, content: str, expand: Expander) -> tuple[str, frozenset[str]] | None:
-    path = (*item.path, "content")
-    document = item.document
-    origin = Origin(report=item.report, text=content, place=lambda offset: document.inside(path, offset))
-    placeholders.scan(origin)
-    if expand.engine is Engine.SIMPLE and "${{" not in content and (names := only_variables(content)) is not None:
-        return content, names
-    expanded = expand(origin)
-    return None if expanded is None else (expanded.text, expanded.names)
-
-
-def _message(fields: Fields, body: Origin, expand: Expander) -> tuple[tuple[Message, ...], frozenset[str]]:
-    """Returns the only message of a Markdown prompt, and the names of its variables."""
-    role = _role(fields) if fields.value.get("role") is not None else Role.USER
-    if not body.text.strip():
-        body.add("missing-key", 0, "the message below the front matter is empty")
-    placeholders.scan(body)
-    expanded = expand(body)
-    if role is None or expanded is None:
-        return (), frozenset()
-    return (Message(role=role, content=expanded.text),), expanded.names
-
-
 def _front_matter(report: Report) -> tuple[tuple[int, int] | None, Origin]:
     """Returns begin and end of the front matter, if any, and the body without the empty lines around it."""
     match = _FRONT.match(report.text)
@@ -295,23 +227,6 @@ def _front_matter(report: Report) -> tuple[tuple[int, int] | None, Origin]:
         return start + places.at(empty + offset)
 
     return (match.span(1) if match else None), Origin(report=report, text=text.strip("\n"), place=place)
-
-
-def _unknown_keys(fields: Fields, known: tuple[str, ...], twins: Mapping[str, str]) -> None:
-    """Reports all unknown keys of a mapping in one warning, at the first of them. ``twins`` are known mistakes."""
-    names = fields.unknown(known)
-    if not names:
-        return
-    listed = names[:20]
-    meant = {name: twins.get(name) or near(name, known).removeprefix("Did you mean ")[:-1] for name in listed}
-    suggestions = [f"'{short(name)}' → {right}" for name, right in meant.items() if right]
-    fields.add_at_key(
-        "unknown-key",
-        names[0],
-        f"unknown {'key' if len(names) == 1 else 'keys'}{' of a message' if fields.path else ''}, not part of the "
-        f"release: {', '.join(map(short, listed))}",
-        f"Did you mean: {', '.join(suggestions)}?" if suggestions else "",
-    )
 
 
 def _choice(fields: Fields, key: str, kind: type[_E]) -> _E | None:

@@ -9,7 +9,7 @@ from promptops.core.errors import ParameterNotTaken, PromptopsError
 from promptops.core.model import Engine, Json, Prompt
 from promptops.core.models.refusal import Refusal
 from promptops.core.models.refusals import refusals
-from promptops.core.models.samples import sample_values
+from promptops.core.models.samples import sample_histories, sample_values
 from promptops.core.parameters import flaws, provider_of
 from promptops.core.requests.embeddings import is_embedding
 from promptops.core.requests.endpoints import canonical
@@ -57,16 +57,16 @@ def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]
 
 def _rendered(prompt: Prompt, suite: ReadSuite | None) -> Sequence[Mapping[str, str]]:
     """The messages with the values of the first case, else with made ones; as they are written where neither fits."""
-    if sum(len(message.content) for message in prompt.messages) <= _RENDERED:
-        made = sample_values(prompt)
+    if sum(len(message.content) for message in prompt.written) <= _RENDERED:
+        made, histories = sample_values(prompt), sample_histories(prompt)
         cases = suite.suite.cases[:1] if suite is not None and prompt.engine is Engine.SIMPLE else ()
-        for values in (*({**made, **case.variables} for case in cases), made):
+        for values in (*({**made, **case.variables, **histories} for case in cases), made):
             try:
                 template = Template.compile(prompt, limit=_LIMIT)
                 return template.render(template.values_of_case({name: values[name] for name in made}))
             except PromptopsError:  # a schema that samples cannot satisfy, or a template that has its own finding
                 continue
-    return [{"role": str(message.role), "content": message.content, **message.extras()} for message in prompt.messages]
+    return [{"role": str(message.role), "content": message.content, **message.extras()} for message in prompt.written]
 
 
 def _place(fields: Fields, refusal: Refusal) -> int:

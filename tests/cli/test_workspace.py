@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -251,3 +252,38 @@ def test_fields_of_a_variable_are_given_by_their_path_and_are_part_of_the_contra
         },
         "greeting": {"type": "string"},
     }
+
+
+def test_the_messages_of_a_conversation_are_given_as_json(workspace: Path, promptops: Promptops) -> None:
+    chat = (
+        "model: openai/gpt-4o-2024-08-06\nmessages:\n"
+        "  - {role: system, content: Be brief.}\n"
+        "  - {role: placeholder, name: history, max: 2}\n"
+        "  - {role: user, content: '{{question}}'}\n"
+    )
+    factory.commit(workspace, {"bot/prompts/chat.prompt.yml": chat})
+    asked, done = ("-v", "question=And now?"), '[{"role": "user", "content": "Hi {{question}}"}]'
+    rendered = promptops("render", "bot/chat", *asked, "-v", f"history={done}", "--json").json
+    assert rendered["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi {{question}}"},
+        {"role": "user", "content": "And now?"},
+    ]
+    assert "Hi {{question}}" in promptops("render", "bot/chat", *asked, "-v", f"history={done}").out
+    parts = '[{"role": "user", "content": [{"type": "text", "text": "in parts"}]}]'
+    assert "in parts" in promptops("render", "bot/chat", *asked, "-v", f"history={parts}").out
+    assert "-v history=…" in promptops("render", "bot/chat", *asked, exits=2).err
+    assert "must be a list of messages" in promptops("render", "bot/chat", *asked, "-v", "history=Hi", exits=2).err
+    many = json.dumps(3 * json.loads(done))
+    assert (
+        "has 3 messages, and at most 2" in promptops("render", "bot/chat", *asked, "-v", f"history={many}", exits=2).err
+    )
+    shown = promptops("show", "bot/chat").out
+    assert "inputs: question, history" in shown and "3 messages: system, placeholder, user" in shown
+    assert "history: messages of the caller, at most 2" in shown
+    inputs = promptops("show", "bot/chat", "--json").json["inputs"]
+    assert inputs["chat"]["history"]["maxItems"] == 2  # type: ignore[index,call-overload]
+    promptops("release")
+    factory.commit(workspace, {"bot/prompts/chat.prompt.yml": chat.replace("max: 2", "optional: true")})
+    changes = promptops("diff", "bot@0.1.0", "bot").out
+    assert "input 'history' is now optional" in changes and "retyped" in changes

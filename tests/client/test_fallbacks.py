@@ -9,7 +9,7 @@ import pytest
 
 from promptops import Client, Invalid, PromptNotFound
 from promptops.client.prompt import Prompt
-from promptops.core.model import ToolCall
+from promptops.core.model import Message, Placeholder, Role, ToolCall
 from tests.client.clients import Maker
 from tests.client.fake_server import FakeServer
 
@@ -93,6 +93,24 @@ def test_the_mapping_of_a_prompt_file_means_what_it_means_in_the_file() -> None:
         found.render(q=5, customer={})
 
 
+def test_a_fallback_has_a_place_for_the_messages_of_a_conversation() -> None:
+    place: dict[str, Any] = {"role": "placeholder", "name": "history", "optional": True, "max": 2}
+    user: dict[str, Any] = {"role": "user", "content": "{{q}}", "name": "ann"}
+    history = [{"role": "user", "content": "{{q}}"}]
+    for value in ([place, user], {"messages": [place, user], "model": GPT}):
+        found = Prompt.fallback("bot/answer", value)
+        assert found.messages[0] == Placeholder(name="history", optional=True, most=2)
+        assert found.render(q="a", history=history, unknown=1) == [*history, {**user, "content": "a"}]
+        assert len(found.render(q="a")) == 1
+        again = Prompt.fallback("bot/answer", [*found.messages, {"role": "user", "content": "x", "name": "ann"}])
+        assert again.messages[:2] == found.messages
+    alone = Prompt.fallback("bot/answer", [Placeholder(name="history"), Message(role=Role.USER, content="{{q}}")])
+    with pytest.raises(Invalid, match="'history'"):
+        alone.render(q="a")
+    with pytest.raises(Invalid, match=r"unknown key 'optionel'"):
+        Prompt.fallback("bot/answer", [{"role": "placeholder", "name": "history", "optionel": True}, user])
+
+
 def test_a_fallback_has_examples_with_tools() -> None:
     calls = [{"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"q": 1}'}}]
     messages: list[dict[str, Any]] = [
@@ -102,7 +120,7 @@ def test_a_fallback_has_examples_with_tools() -> None:
     ]
     for value in (messages, {"messages": messages}):
         found = Prompt.fallback("bot/answer", value)
-        assert found.messages[1].tool_calls == (ToolCall(id="c1", name="find", arguments={"q": 1}),)
+        assert found.definition.written[1].tool_calls == (ToolCall(id="c1", name="find", arguments={"q": 1}),)
         assert [message["role"] for message in found.to_openai(q="a")["messages"]] == ["user", "assistant", "tool"]
         again = Prompt.fallback("bot/answer", [*found.messages, {"role": "user", "content": "x", "name": "ann"}])
         assert again.messages[:3] == found.messages

@@ -63,7 +63,7 @@ def test_what_is_corrupted_on_the_way_is_never_served(client_of: Maker, server: 
         refused += not client.refresh(BOUND)
         prompt = client.get_prompt("bot/answer")
         assert prompt.digest in known
-        assert prompt.messages[0].content == f"bot {prompt.version}: {{{{question}}}}"
+        assert prompt.definition.written[0].content == f"bot {prompt.version}: {{{{question}}}}"
     assert proxy.corrupted > 0
     assert refused > 0
 
@@ -91,7 +91,7 @@ def test_a_release_that_is_not_its_digest_is_refused_until_it_is(
     assert client.get_prompt("bot/answer").version == "1.0.0"
     server.script = None
     until(lambda: client.get_prompt("bot/answer").version == "2.0.0")
-    assert client.get_prompt("bot/answer").messages[0].content == "bot 2.0.0: {{question}}"
+    assert client.get_prompt("bot/answer").definition.written[0].content == "bot 2.0.0: {{question}}"
 
 
 def test_a_stream_that_is_dead_without_a_word_does_not_stop_the_polls(

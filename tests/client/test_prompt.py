@@ -21,7 +21,7 @@ def test_rendering_has_the_names_that_hands_know() -> None:
     found = made()
     assert found.render(**VALUES) == found.compile(**VALUES) == found.format(**VALUES) == RENDERED
     assert found.inputs == ("question", "tone")
-    assert [message.role for message in found.messages] == [Role.SYSTEM, Role.USER]
+    assert [message.role for message in found.definition.written] == [Role.SYSTEM, Role.USER]
 
 
 def test_a_variable_may_be_called_as_a_parameter_of_ours_would_be() -> None:

@@ -45,7 +45,7 @@ def _is_whole(prompt: Prompt, last: int) -> int:
     at = prompt.revision + (7 if prompt.variant == "canary" else 0)
     ref = RELEASES[at % len(RELEASES)]
     assert (prompt.version, prompt.digest) == (ref.version, ref.digest)
-    assert prompt.messages[0].content.startswith(f"{ref.version} ")
+    assert prompt.definition.written[0].content.startswith(f"{ref.version} ")
     assert prompt.render(question="Q")[0]["content"].startswith(f"{ref.version} Q ")
     assert prompt.model == f"openai/gpt-{ref.version.partition('.')[0]}"
     return prompt.revision

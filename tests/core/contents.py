@@ -15,6 +15,7 @@ from promptops.core.model import (
     Json,
     Message,
     OwnFacts,
+    Placeholder,
     Prompt,
     ResponseFormat,
     Role,
@@ -71,11 +72,23 @@ MESSAGES = st.builds(Message, role=st.sampled_from(Role), content=TEXTS) | st.bu
     tool_call_id=st.just("") | NAMES,
     name=st.just("") | NAMES,
 )
+PLACEHOLDERS = st.builds(
+    Placeholder,
+    name=st.sampled_from(["history", "past"]),
+    optional=st.booleans(),
+    most=st.none() | st.integers(1, 10_000),
+    system=st.booleans(),
+    private=st.booleans(),
+)
 
 PROMPTS = st.builds(
     Prompt,
     name=NAMES,
-    messages=st.lists(MESSAGES, max_size=4).map(tuple),
+    messages=st.lists(
+        MESSAGES | PLACEHOLDERS,
+        max_size=4,
+        unique_by=lambda each: each.name if isinstance(each, Placeholder) else object(),
+    ).map(tuple),
     model=st.sampled_from([None, "openai/gpt-4o-2024-08-06", "anthropic/claude-sonnet-4-20250514"]),
     parameters=PARAMETERS,
     engine=st.sampled_from(Engine),

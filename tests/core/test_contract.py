@@ -219,7 +219,7 @@ def part(prompt: Prompt, field: str) -> str | None:
     name, _, rest = field.partition(".")
     key, _, of_tool = rest.partition(".")
     if name.startswith("messages["):
-        message = prompt.messages[int(name[len("messages[") : -1])]
+        message = prompt.written[int(name[len("messages[") : -1])]
         return str(message.role) if rest == "role" else message.content
     if field == "template":
         return str(prompt.engine)

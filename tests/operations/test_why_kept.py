@@ -9,7 +9,7 @@ import pytest
 
 from promptops.core.declarations import Capture
 from promptops.core.errors import NotFound, PromptopsError
-from promptops.core.model import Content, Engine, Input, Message, Prompt, Role
+from promptops.core.model import Content, Engine, Input, Message, Placeholder, Prompt, Role
 from promptops.core.outcomes.call_outcome import CallOutcome, Count, Tokens
 from promptops.core.outcomes.kept_call import Kept, KeptCall, ToolUse, captured, messages_digest, rendering_digest
 from promptops.core.outcomes.series import Arm
@@ -98,6 +98,24 @@ def test_a_private_input_is_shown_by_its_hash_and_the_request_as_not_exact(
     assert kept.sent.exact is exact
     assert shown in kept.sent.body and "a@example.org" not in repr(kept)
     assert "of private inputs only hashes" in kept.sent.problem
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_a_conversation_is_shown_as_it_was_sent_or_by_its_hash(live: Registry, private: bool) -> None:
+    prompt = replace(PROMPT, inputs=(), messages=(Placeholder(name="email", private=private),))
+    made = factory.make_release(live, Content(app="bot", prompts=(prompt,), requires=("history",)))
+    factory.go_live(live, f"bot@{made.version}")
+    history = [{"role": "user", "content": "Where is {{x}}?"}]
+    one = call(live, prompt=prompt, values={"email": history}, api="chat")
+    if not private:
+        one = replace(one, variables={"email": history})
+    place = assignment(revision=2)
+    one = replace(one, call=call_id(live.lineage, report_key(live).secret, place=place, unit=UNIT))
+    keep(live, one)
+    kept = asked(live, one.call).kept
+    assert kept is not None and kept.sent is not None
+    assert kept.sent.exact is not private
+    assert ("Where is {{x}}?" in kept.sent.body, "private:" in kept.sent.body) == (not private, private)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def text_of(files: dict[str, str]) -> str:
     assert loaded.findings == ()
     content = loaded.app("bot").content
     assert content is not None
-    return content.prompts[0].messages[0].content
+    return content.prompts[0].written[0].content
 
 
 def test_a_partial_is_inlined_without_its_last_line_end() -> None:

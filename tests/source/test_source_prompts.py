@@ -57,7 +57,7 @@ def test_a_github_models_file_is_read_whole() -> None:
     assert prompt.name == "answer"
     assert prompt.model == "openai/gpt-4o-mini-2024-07-18"
     assert prompt.parameters == {"temperature": 0.5, "maxTokens": 200}
-    assert [message.role for message in prompt.messages] == [Role.SYSTEM, Role.USER]
+    assert [message.role for message in prompt.written] == [Role.SYSTEM, Role.USER]
     assert [(item.name, item.required) for item in prompt.inputs] == [("input", True), ("reader", True)]
     assert prompt.response_format is ResponseFormat.JSON_SCHEMA
     assert prompt.json_schema is not None
@@ -160,7 +160,7 @@ def test_what_githubs_tools_read_as_text_is_text_as_it_is_written() -> None:
     assert not loaded.findings
     (app,) = loaded.apps
     assert app.content is not None
-    assert [(str(m.role), m.content) for m in app.content.prompts[0].messages] == [("system", "1.10"), ("user", "0x1F")]
+    assert [(str(m.role), m.content) for m in app.content.prompts[0].written] == [("system", "1.10"), ("user", "0x1F")]
     assert app.suites["a"].checks[0].wanted == "1.0"
     assert app.suites["a"].cases[0].id == "1.10"
 
@@ -220,8 +220,8 @@ def test_a_markdown_prompt_is_front_matter_and_one_message() -> None:
     content = loaded.app("bot").content
     assert content is not None
     bare, tone = content.prompts
-    assert (tone.messages[0].role, tone.messages[0].content) == (Role.SYSTEM, "Be kind to {{ name }}.\n\nAlways.")
-    assert (bare.messages[0].role, bare.messages[0].content) == (Role.USER, "Just {{ text }}")
+    assert (tone.written[0].role, tone.written[0].content) == (Role.SYSTEM, "Be kind to {{ name }}.\n\nAlways.")
+    assert (bare.written[0].role, bare.written[0].content) == (Role.USER, "Just {{ text }}")
 
 
 def test_a_place_in_a_markdown_prompt_is_a_place_in_its_file() -> None:

@@ -264,7 +264,7 @@ def test_a_file_with_a_model_or_messages_is_ours_whatever_else_it_has() -> None:
     loaded = checked({"a.prompt.md": f"---\n{HEAD}mode: agent\n---\nHi"})
     assert [finding.code for finding in loaded.findings] == ["unknown-key"]
     content = loaded.app("bot").content
-    assert content is not None and content.prompts[0].messages[0].role is Role.USER
+    assert content is not None and content.prompts[0].written[0].role is Role.USER
 
 
 @pytest.mark.parametrize("point", [*range(1, 9), 0xB, *range(0xE, 0x20), *range(0x7F, 0xA0)])

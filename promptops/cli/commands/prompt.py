@@ -205,6 +205,8 @@ def _shape(rendered: Rendered) -> JsonObject:
 
 
 def _lines(rendered: Rendered) -> list[Line]:
+    from promptops.core.models.refusal import text_of
+
     prompt = rendered.prompt
     settings = ", ".join(f"{name} {json.dumps(value)}" for name, value in sorted(prompt.parameters.items()))
     model = prompt.model or "the application chooses the model"
@@ -212,6 +214,6 @@ def _lines(rendered: Rendered) -> list[Line]:
     lines: list[Line] = [[Span(head, "quiet")]]
     for message in rendered.messages:
         lines += ["", [Span(message["role"], "name")]]
-        lines += [Sent(line) for line in message["content"].removesuffix("\n").split("\n")]
+        lines += [Sent(line) for line in text_of(message).removesuffix("\n").split("\n")]
         lines += [f"{key}: {json.dumps(item)}" for key, item in message.items() if key not in ("role", "content")]
     return lines

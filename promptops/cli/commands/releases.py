@@ -17,6 +17,7 @@ from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.resolve import named
 from promptops.cli.session import Session
 from promptops.core.bucketing import percent
+from promptops.core.message import PLACEHOLDER, Message, Placeholder
 from promptops.core.reference import parse_reference
 from promptops.use_cases.documents import written
 
@@ -192,10 +193,11 @@ def _traits(prompt: Prompt) -> list[str]:
     traits = []
     if prompt.parameters:
         traits.append(", ".join(f"{name} {json.dumps(value)}" for name, value in sorted(prompt.parameters.items())))
-    if prompt.inputs:
-        named = (item.name if item.required else f"{item.name} (optional)" for item in prompt.inputs)
+    if prompt.variables:
+        named = (item.name if item.required else f"{item.name} (optional)" for item in prompt.variables)
         traits.append("inputs: " + ", ".join(named))
-    parts = [f"{counted(len(prompt.messages), 'message')}: {', '.join(message.role for message in prompt.messages)}"]
+    roles = [message.role if isinstance(message, Message) else PLACEHOLDER for message in prompt.messages]
+    parts = [f"{counted(len(roles), 'message')}: {', '.join(roles)}"]
     if prompt.tools:
         parts.append("tools: " + ", ".join(tool.name for tool in prompt.tools))
     if prompt.response_format != "text":
@@ -210,7 +212,20 @@ def _traits(prompt: Prompt) -> list[str]:
 def _messages(prompt: Prompt) -> list[Line]:
     lines: list[Line] = []
     for message in prompt.messages:
+        if isinstance(message, Placeholder):
+            lines += ["", [Span(f"    {PLACEHOLDER}", "strong")], ["    ", _place(message)]]
+            continue
         lines += ["", [Span(f"    {message.role}", "strong")]]
         lines += [["    ", text] for text in message.content.removesuffix("\n").split("\n")]
         lines += [["    ", f"{key}: {json.dumps(item)}"] for key, item in message.extras().items()]
     return lines
+
+
+def _place(placeholder: Placeholder) -> str:
+    """``history: messages of the caller, optional, at most 50``."""
+    parts = ["messages of the caller"]
+    parts += ["optional"] if placeholder.optional else []
+    parts += [f"at most {placeholder.most:,}"] if placeholder.most is not None else []
+    parts += ["also of role system"] if placeholder.system else []
+    parts += ["private"] if placeholder.private else []
+    return f"{placeholder.name}: {', '.join(parts)}"

@@ -25,7 +25,7 @@ class Renders(Protocol):
     @property
     def names(self) -> tuple[str, ...]: ...
 
-    def render(self, values: Mapping[str, Json], /) -> list[dict[str, Any]]: ...
+    def render(self, values: Mapping[str, object], /) -> list[dict[str, Any]]: ...
 
 
 class CapturingTemplate:
@@ -41,11 +41,11 @@ class CapturingTemplate:
         self.api = ""
         self.room = 0
 
-    def render(self, values: Mapping[str, Json], /) -> list[dict[str, Any]]:
+    def render(self, values: Mapping[str, object], /) -> list[dict[str, Any]]:
         """Returns the messages."""
         return self.render_for("", values)
 
-    def render_for(self, api: str, values: Mapping[str, Json], /) -> list[dict[str, Any]]:
+    def render_for(self, api: str, values: Mapping[str, object], /) -> list[dict[str, Any]]:
         """Returns the messages that are for this API, and holds the values if they are not too large."""
         messages = self._template.render(values)
         self.api, self._values, self.room, self._digest = api, None, 0, messages_digest(messages)

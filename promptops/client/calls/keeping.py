@@ -98,7 +98,7 @@ def kept_call(
     """
     variables: Mapping[str, object] | None = None
     if capturing is not None and has_seal(call_id):
-        private = {each.name for each in line.definition.inputs if each.private}
+        private = {each.name for each in line.definition.variables if each.private}
         variables = capturing.kept(private=private, secret=line.secret)
     return KeptCall(
         call=call_id,

@@ -360,7 +360,7 @@ def _require_prompt(where: str, release: CompiledRelease, name: str, given: Coll
         return
     if lost := sorted(set(given) - set(found.template.names)):
         raise Rejected(Rejection.REQUIRED, f"'{name}' of {where} takes no variable '{lost[0]}', which it is given")
-    optional = {item.name for item in found.definition.inputs if not item.required}
+    optional = {item.name for item in found.definition.variables if not item.required}
     if more := sorted(set(found.template.names) - set(given) - optional):
         raise Rejected(Rejection.REQUIRED, f"'{name}' of {where} needs the variable '{more[0]}', which it is not given")
 

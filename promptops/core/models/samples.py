@@ -16,7 +16,13 @@ def sample_values(prompt: Prompt) -> dict[str, Json]:
 
     A schema with patterns or conditions may refuse the value, which rendering then reports.
     """
-    return {each.name: _sample(each.schema, each.schema, _DEEPEST) for each in prompt.inputs}
+    values = {each.name: _sample(each.schema, each.schema, _DEEPEST) for each in prompt.inputs}
+    return values | sample_histories(prompt)
+
+
+def sample_histories(prompt: Prompt) -> dict[str, Json]:
+    """Returns one message of a user for each placeholder: the other messages keep their numbers in the prompt."""
+    return {each.name: [{"role": "user", "content": _WORD}] for each in prompt.placeholders}
 
 
 def _sample(schema: Json, root: Json, left: int) -> Json:

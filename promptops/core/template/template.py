@@ -12,7 +12,8 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from promptops.core.errors import MissingVariable, OutputTooLarge, TemplateInvalid
-from promptops.core.model import Engine, Json, Message, Prompt
+from promptops.core.model import Engine, Json, Message, Placeholder, Prompt
+from promptops.core.template.history import size_of
 from promptops.core.template.simple import TagKind, each_tag
 from promptops.core.template.values import Signature, text_of
 
@@ -37,7 +38,7 @@ def variables(text: str, engine: Engine) -> frozenset[str]:
 class Template:
     """The messages of one prompt, compiled once. Immutable, and safe to share between threads."""
 
-    __slots__ = ("_extras", "_fast", "_limit", "_messages", "_signature")
+    __slots__ = ("_extras", "_fast", "_limit", "_messages", "_places", "_signature")
 
     def __init__(
         self,
@@ -46,10 +47,12 @@ class Template:
         limit: int,
         fast: _Fast | None,
         extras: Sequence[tuple[int, Message]] = (),
+        places: Sequence[tuple[int, str]] = (),
     ) -> None:
         """Use :meth:`compile`."""
         self._signature = signature
         self._extras = tuple(extras)
+        self._places = tuple(places)
         self._messages = tuple(messages)
         self._limit = limit
         self._fast = fast
@@ -59,17 +62,20 @@ class Template:
         """Compiles the messages of a prompt. ``limit`` caps the characters of all rendered messages together.
 
         Raises:
-            TemplateInvalid: a template has Jinja outside the allow-list, or an input has an invalid schema.
+            TemplateInvalid: a template has Jinja outside the allow-list, an input has an invalid schema, or a
+                placeholder the name of another variable.
             ExtraMissing: the prompt needs jinja2 or jsonschema, which is not installed.
         """
         bodies = _bodies(prompt)
         used = {root for body in bodies for root in body.roots}
         texts = {name for body in bodies for name in body.texts}
         data = {name for body in bodies for name in body.data}
-        signature = Signature(prompt.name, prompt.inputs, used, loose=(used - texts) | data)
-        messages = [(str(message.role), body) for message, body in zip(prompt.messages, bodies, strict=True)]
-        extras = [(at, message) for at, message in enumerate(prompt.messages) if message.has_extras]
-        return cls(signature, messages, limit, _Fast.of(messages, signature, limit), extras)
+        places = prompt.placeholders
+        signature = Signature(prompt.name, prompt.inputs, used, loose=(used - texts) | data, placeholders=places)
+        messages = [(str(message.role), body) for message, body in zip(prompt.written, bodies, strict=True)]
+        extras = [(at, message) for at, message in enumerate(prompt.written) if message.has_extras]
+        fast = None if places else _Fast.of(messages, signature, limit)
+        return cls(signature, messages, limit, fast, extras, _places(prompt))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,33 +102,41 @@ class Template:
         """Returns why :meth:`render` refuses a value of a case, in words; empty for one that it takes."""
         return self._signature.problem_of(name, value)
 
-    def render(self, values: Mapping[str, Json], /) -> list[dict[str, Any]]:
+    def render(self, values: Mapping[str, object], /) -> list[dict[str, Any]]:
         """Returns the messages as ``{"role": …, "content": …}``, new objects each time.
 
-        Messages with calls of tools have ``tool_calls`` or ``tool_call_id`` in the form of chat completions.
+        Messages with calls of tools have ``tool_calls`` or ``tool_call_id`` in the form of chat completions. Those that
+        are given for a placeholder stand in its place, as they are.
 
         Raises:
             MissingVariable: a variable or field has no value.
             UnknownVariable: a value has a name that the prompt does not use.
-            VariableInvalid: a value is not JSON or does not fit the schema of its input.
+            VariableInvalid: a value is not JSON or does not fit the schema of its input, or is no list of messages.
             OutputTooLarge: the messages are over the limit.
             TemplateInvalid: the Jinja template fails on these values.
         """
         messages = self._fast.render(values) if self._fast is not None else None
         if messages is None:
-            messages = self._carefully(values)
+            return self._carefully(values)
         for at, message in self._extras:
             messages[at] |= message.extras()
         return messages
 
-    def _carefully(self, values: Mapping[str, Json]) -> list[dict[str, Any]]:
+    def _carefully(self, values: Mapping[str, object]) -> list[dict[str, Any]]:
         bound = self._signature.bind(values)
-        left = self._limit
+        histories: list[list[dict[str, Any]]] = [bound.pop(name) for _, name in self._places]  # type: ignore[misc]
+        left = self._limit - sum(map(size_of, histories))
+        if left < 0:
+            raise OutputTooLarge(self._limit)
         rendered: list[dict[str, Any]] = []
         for role, body in self._messages:
             content = body.render(bound, left, self._limit)
             left -= len(content)
             rendered.append({"role": role, "content": content})
+        for at, message in self._extras:
+            rendered[at] |= message.extras()
+        for (at, _), history in zip(reversed(self._places), reversed(histories), strict=True):
+            rendered[at:at] = history
         return rendered
 
 
@@ -228,7 +242,7 @@ class _Fast:
             return None
         return cls(pieces, signature.names, limit)
 
-    def render(self, values: Mapping[str, Json]) -> list[dict[str, Any]] | None:
+    def render(self, values: Mapping[str, object]) -> list[dict[str, Any]] | None:
         if type(values) is not dict or len(values) != self._count:
             return None
         try:
@@ -254,7 +268,7 @@ def _frame(body: _Pieces) -> list[str]:
     return frame
 
 
-def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Json]], tuple[str, ...]]:
+def _picker(names: Sequence[str]) -> Callable[[Mapping[str, object]], tuple[str, ...]]:
     """The values of these names in order. That they are text is found out by the join."""
     if len(names) > 1:
         return itemgetter(*names)
@@ -264,13 +278,24 @@ def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Json]], tuple[str, .
     return lambda values: (values[only],)  # type: ignore[return-value]
 
 
+def _places(prompt: Prompt) -> list[tuple[int, str]]:
+    """The names of the placeholders, each with how many written messages are before it."""
+    places: list[tuple[int, str]] = []
+    for at, message in enumerate(prompt.messages):
+        if isinstance(message, Placeholder):
+            places.append((at - len(places), message.name))
+    return places
+
+
 def _bodies(prompt: Prompt) -> Sequence[_Body]:
     if prompt.engine is not Engine.JINJA2:
-        return [_Pieces(message.content, prompt.name, escapes=prompt.escapes) for message in prompt.messages]
+        return [_Pieces(message.content, prompt.name, escapes=prompt.escapes) for message in prompt.written]
     from promptops.core.template.jinja import Compiled
 
     bodies = []
     for number, message in enumerate(prompt.messages):
+        if isinstance(message, Placeholder):
+            continue
         try:
             bodies.append(Compiled(message.content, prompt.name))
         except TemplateInvalid as error:

@@ -11,8 +11,9 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from promptops.core.errors import MissingVariable, TemplateInvalid, UnknownVariable, VariableInvalid
-from promptops.core.model import Input, Json
+from promptops.core.model import Input, Json, Placeholder
 from promptops.core.schema.input_schema import Check, compile_check, is_open, is_text, unevaluated
+from promptops.core.template.history import read_history
 
 MAX_DEPTH = 100
 """Levels of a value: more than data of an application has, and fewer than recursion in Python allows."""
@@ -51,17 +52,26 @@ def text_of(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"))
 
 
+_HISTORY_HINT = "It takes messages of chat completions; of a message of an SDK, give `message.model_dump()`."
+
+
 class Signature:
     """What a prompt takes. Compiled once; immutable.
 
-    ``names`` are the variables in the order of the declared inputs, then the undeclared ones by name. ``notes`` say
-    what of the inputs' schemas is not evaluated: values pass there.
+    ``names`` are the variables in the order of the declared inputs, then the undeclared ones by name, then those of
+    placeholders. ``notes`` say what of the inputs' schemas is not evaluated: values pass there.
     """
 
-    __slots__ = ("_checks", "_defaults", "_known", "_prompt", "names", "notes")
+    __slots__ = ("_checks", "_defaults", "_known", "_places", "_prompt", "names", "notes")
 
     def __init__(
-        self, prompt: str, inputs: Sequence[Input], used: Collection[str], *, loose: Collection[str] = ()
+        self,
+        prompt: str,
+        inputs: Sequence[Input],
+        used: Collection[str],
+        *,
+        loose: Collection[str] = (),
+        placeholders: Sequence[Placeholder] = (),
     ) -> None:
         """Takes the declared inputs and the names that the messages use. An undeclared name is a required variable.
 
@@ -70,12 +80,17 @@ class Signature:
         text alone.
 
         Raises:
-            TemplateInvalid: an input has an invalid schema, or a default that is not JSON.
+            TemplateInvalid: an input has an invalid schema, or a default that is not JSON; or a placeholder has the
+                name of another variable.
         """
         declared = {item.name: item for item in inputs}
         self._prompt = prompt
-        self.names: tuple[str, ...] = (*declared, *sorted(set(used) - set(declared)))
+        self._places = {each.name: each for each in placeholders}
+        self.names: tuple[str, ...] = (*declared, *sorted(set(used) - set(declared)), *self._places)
         self._known = frozenset(self.names)
+        if len(self._known) != len(self.names) or len(self._places) != len(placeholders):
+            taken = next(each.name for each in placeholders if self.names.count(each.name) > 1 or len(placeholders) > 1)
+            raise TemplateInvalid(f"the placeholder '{taken}' of prompt '{prompt}' has the name of another variable")
         self._defaults: dict[str, Json] = {}
         notes: list[str] = []
         self._checks: dict[str, Check] = {}
@@ -101,7 +116,7 @@ class Signature:
         """True if every variable is required and takes any text."""
         return not self._defaults and all(check in (_require_text, _refuse_null) for check in self._checks.values())
 
-    def bind(self, values: Mapping[str, Json]) -> dict[str, Json]:
+    def bind(self, values: Mapping[str, object]) -> dict[str, Json]:
         """Returns one plain value for every name.
 
         Raises:
@@ -122,6 +137,8 @@ class Signature:
 
     def problem_of(self, name: str, value: Json) -> str:
         """Returns why a value of a case is refused, in words; empty for one that is taken."""
+        if name in self._places:
+            return _flaw(value, self._places[name])
         check = self._checks.get(name)
         return check(self._filled(name, value)) if check else ""
 
@@ -130,20 +147,33 @@ class Signature:
         is_written = isinstance(value, bool | int | float) and check is not None and bool(check(value))
         return text if is_written and check is not None and not check(text := text_of(value)) else value
 
-    def _value(self, name: str, values: Mapping[str, Json]) -> Json:
+    def _value(self, name: str, values: Mapping[str, object]) -> Json:
         if name not in values:
+            if name in self._places and self._places[name].optional:
+                return []
             if name in self._defaults:
                 return self._defaults[name]
             raise MissingVariable(name, prompt=self._prompt)
         try:
             value = plain(values[name])
+            if name in self._places:
+                return read_history(value, self._places[name])
         except ValueError as error:
-            raise VariableInvalid(name, str(error), prompt=self._prompt) from error
+            hint = _HISTORY_HINT if name in self._places else ""
+            raise VariableInvalid(name, str(error), prompt=self._prompt, hint=hint) from error
         check = self._checks.get(name)
         problem = check(value) if check else ""
         if problem:
             raise VariableInvalid(name, problem, prompt=self._prompt)
         return value
+
+
+def _flaw(value: Json, placeholder: Placeholder) -> str:
+    try:
+        read_history(value, placeholder)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _require_text(value: Json) -> str:

@@ -52,7 +52,9 @@ def _texts_of(case: Case) -> frozenset[tuple[str, str]]:
 
 
 def _missing_variables(read: ReadSuite) -> None:
-    required = {item.name: prompt.name for prompt in read.prompts.values() for item in prompt.inputs if item.required}
+    required = {
+        item.name: prompt.name for prompt in read.prompts.values() for item in prompt.variables if item.required
+    }
     for case, place in zip(read.suite.cases, read.places, strict=True):
         # A case with fewer variables than are required is known without a look at each of them.
         if len(case.variables) >= len(required) and required.keys() <= case.variables.keys():

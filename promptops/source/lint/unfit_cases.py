@@ -24,6 +24,7 @@ def unfit_cases(read: ReadSuite) -> None:
     """
     for prompt in read.prompts.values():
         flat = {item.name: is_text(item.schema) for item in prompt.inputs if _is_flat(item.schema)}
+        flat |= dict.fromkeys((each.name for each in prompt.placeholders), False)
         looked_at = [
             (case.variables, names, place)
             for case, place in zip(read.suite.cases, read.places, strict=True)
@@ -54,7 +55,7 @@ def _is_flat(schema: Mapping[str, Json]) -> bool:
 
 
 def _compiled(prompt: Prompt) -> Template | None:
-    if sum(len(message.content) for message in prompt.messages) > _COMPILED:
+    if sum(len(message.content) for message in prompt.written) > _COMPILED:
         return None
     try:
         return Template.compile(prompt)

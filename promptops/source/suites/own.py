@@ -29,7 +29,7 @@ def read_own_suite(
     """
     if not fields.value.get("testData") and not fields.value.get("evaluators"):
         return None
-    inputs = {item.name for item in prompt.inputs}
+    inputs = {item.name for item in prompt.variables}
     reader = CaseReader(inputs=inputs, named=_named(fields.value), aliases=aliases)
     cases, places = [], []
     offsets = fields.document.offsets((*fields.path, "testData"))

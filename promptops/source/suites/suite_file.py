@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from promptops.core.model import Prompt
+from promptops.core.model import Placeholder, Prompt
 from promptops.core.schema.input_schema import is_text
 from promptops.core.suite.fill import names_in
 from promptops.core.suite.suite import Case, Check, Suite, SuiteKind
@@ -97,7 +97,7 @@ def _prompts(fields: Fields, known: Mapping[str, Prompt]) -> dict[str, Prompt]:
 
 
 def _inputs(prompts: Mapping[str, Prompt]) -> set[str]:
-    return {item.name for prompt in prompts.values() for item in prompt.inputs}
+    return {item.name for prompt in prompts.values() for item in prompt.variables}
 
 
 def _case_rules(fields: Fields, around: SuiteSurroundings, prompts: Mapping[str, Prompt]) -> CaseRules:
@@ -106,7 +106,12 @@ def _case_rules(fields: Fields, around: SuiteSurroundings, prompts: Mapping[str,
     reader = CaseReader.of_suite_file(inputs, named, around.judges)
     if not prompts:  # then no variable is known, and each would be a finding
         reader = CaseReader(inputs=inputs, named=named)
-    typed = {item.name for prompt in prompts.values() for item in prompt.inputs if not is_text(item.schema)}
+    typed = {
+        item.name
+        for prompt in prompts.values()
+        for item in prompt.variables
+        if isinstance(item, Placeholder) or not is_text(item.schema)
+    }
     return CaseRules(reader=reader, typed=typed, texts=inputs | named)
 
 

@@ -104,7 +104,10 @@ RULES: dict[str, Rule] = {
     "unknown-key": _warning("Unknown keys of a prompt file; they stay out of the release."),
     "unknown-setting": _error("An unknown key of promptops.yml, app.yml or a suite file."),
     "name-invalid": _error("A name that is not safe as a file, a git ref and a URL."),
-    "name-taken": _error("Two apps, prompts, partials, tools or suites of one name, without regard to case."),
+    "name-taken": _error(
+        "Two apps, prompts, partials, tools or suites of one name, without regard to case, or a placeholder with the "
+        "name of another variable."
+    ),
     "app-missing": _error("`apps` of promptops.yml names a folder that holds no app."),
     "no-prompts": _error("An app without a prompt file."),
     "prompt-outside": _warning("A prompt file beside an app's prompts/ folder; it is not part of the app."),

@@ -12,7 +12,7 @@ import pytest
 from promptops.client.calls.keeping import Keeping
 from promptops.client.current_call import TRACERS
 from promptops.core.declarations import Capture, Declarations
-from promptops.core.model import Content, Input, Json, ReleaseRef
+from promptops.core.model import Content, Input, Json, Placeholder, Prompt, ReleaseRef
 from promptops.core.outcomes.call_id import has_seal
 from promptops.core.outcomes.kept_call import MAX_TOOLS, MAX_VARIABLES, Kept, KeptCall, ToolUse
 from promptops.core.template.template import Template
@@ -83,6 +83,22 @@ def test_variables_of_a_bad_call_are_kept_and_private_ones_as_a_keyed_hash(
     for name in ("email", "order"):  # also where a part of the input is private
         assert str(first.variables[name]).startswith("private:")
         assert first.variables[name] == second.variables[name]
+    assert MARK not in json.dumps(bodies(server))
+
+
+def test_a_history_is_kept_as_it_was_given_and_a_private_one_as_a_keyed_hash(
+    client_of: Maker, server: FakeServer, at_the_end: None
+) -> None:
+    places = (Placeholder(name="history"), Placeholder(name="other", private=True, optional=True))
+    content = Content(app="bot", prompts=(Prompt(name="answer", messages=places),), requires=("history",))
+    pointer = made.pointer(17, made.shelve("1.0.0", content))
+    serve(server, replace(pointer, declared=Declarations(capture=Capture.VARIABLES)))
+    client = with_secret(client_of(server.url))
+    history: list[Json] = [{"role": "user", "content": "Where?"}]
+    fail(client, {"history": history, "other": [{"role": "user", "content": MARK}]}, api="to_openai")
+    [entry] = kept(server, client)
+    assert entry.variables is not None and entry.variables["history"] == history
+    assert str(entry.variables["other"]).startswith("private:")
     assert MARK not in json.dumps(bodies(server))
 
 

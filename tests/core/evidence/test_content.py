@@ -26,7 +26,7 @@ def _of(prompt: Prompt, *others: Prompt) -> str:
 
 def test_a_blank_is_no_new_content() -> None:
     spaced = replace(
-        PROMPT, messages=(replace(PROMPT.messages[0], content=" You  answer. Briefly.\n"), PROMPT.messages[1])
+        PROMPT, messages=(replace(PROMPT.written[0], content=" You  answer. Briefly.\n"), PROMPT.written[1])
     )
     assert _of(spaced) == _of(PROMPT)
 

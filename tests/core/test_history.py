@@ -1,0 +1,352 @@
+"""A prompt has a place for the messages of a conversation, which the caller gives and no template touches."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from promptops.core.contract import bump_of, compare
+from promptops.core.errors import Invalid, MissingVariable, OutputTooLarge, UnknownVariable, VariableInvalid
+from promptops.core.features import HISTORY, requires_of
+from promptops.core.model import Bump, Content, Engine, Input, Json, Message, Placeholder, Prompt, Role
+from promptops.core.published_inputs import published_inputs
+from promptops.core.release_bytes import content_from_bytes, encode
+from promptops.core.template.template import Template
+from tests.client.prompts import made
+
+SYSTEM = Message(role=Role.SYSTEM, content="Be {{tone}}.")
+USER = Message(role=Role.USER, content="{{question}}")
+PLACE = Placeholder(name="history")
+MESSAGES = (SYSTEM, PLACE, USER)
+ARGUMENTS = '{"city": "{{tone}}"}'
+CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": ARGUMENTS}}
+TIME = {"id": "call_2", "type": "function", "function": {"name": "time", "arguments": "{}"}}
+CONVERSATION: list[dict[str, Any]] = [
+    {"role": "user", "content": "Weather in {{tone}}? {% if %}", "name": "ann"},
+    {"role": "assistant", "content": "I look.", "tool_calls": [CALL, TIME]},
+    {"role": "tool", "content": "12 degrees", "tool_call_id": "call_2"},
+    {"role": "tool", "content": "noon", "tool_call_id": "call_1"},
+    {"role": "assistant", "content": [{"type": "text", "text": "12 degrees. {{question}}"}]},
+]
+VALUES = {"tone": "brief", "question": "And now?"}
+
+
+def prompt(*messages: Message | Placeholder, **more: Any) -> Prompt:
+    return Prompt(name="answer", messages=messages, **more)
+
+
+def test_given_messages_stand_in_their_place_as_they_are() -> None:
+    found = made(messages=MESSAGES)
+    assert found.inputs == ("question", "tone", "history")
+    assert found.render(history=CONVERSATION, **VALUES) == [
+        {"role": "system", "content": "Be brief."},
+        *CONVERSATION,
+        {"role": "user", "content": "And now?"},
+    ]
+
+
+def test_the_caller_s_messages_are_copied_and_the_rendered_ones_are_the_caller_s_own() -> None:
+    found = made(messages=MESSAGES)
+    given = json.loads(json.dumps(CONVERSATION))
+    rendered = found.render(history=given, **VALUES)
+    rendered[2]["tool_calls"][0]["function"]["name"] = "other"
+    rendered[5]["content"][0]["text"] = "other"
+    rendered.clear()
+    assert given == CONVERSATION
+    assert found.render(history=given, **VALUES)[1:-1] == CONVERSATION
+
+
+def test_a_jinja_prompt_has_placeholders_too_and_messages_with_extras_keep_theirs() -> None:
+    named = Message(role=Role.USER, content="{% if question %}{{ question }}{% endif %}", name="ann")
+    found = made(messages=(PLACE, named, Placeholder(name="after", optional=True), named), engine=Engine.JINJA2)
+    last = [{"role": "user", "content": "{{ question }}"}]
+    spoken = {"role": "user", "content": "Why?", "name": "ann"}
+    assert found.render(history=CONVERSATION, question="Why?") == [*CONVERSATION, spoken, spoken]
+    assert found.render(history=[], after=last, question="Why?") == [spoken, *last, spoken]
+
+
+def test_a_required_placeholder_is_given_and_an_optional_one_may_be_left_out() -> None:
+    with pytest.raises(MissingVariable, match="'history'"):
+        made(messages=MESSAGES).render(**VALUES)
+    found = made(messages=(SYSTEM, Placeholder(name="history", optional=True), USER))
+    assert [message["role"] for message in found.render(**VALUES)] == ["system", "user"]
+    assert found.render(history=[], **VALUES) == found.render(**VALUES)
+    with pytest.raises(UnknownVariable, match="'histroy'") as caught:
+        found.render(histroy=[], **VALUES)
+    assert "history" in str(caught.value.hint)
+
+
+def test_keys_that_are_null_and_what_an_answer_has_besides_are_left_out() -> None:
+    answer = {
+        "role": "assistant",
+        "content": None,
+        "refusal": None,
+        "annotations": [],
+        "audio": None,
+        "function_call": None,
+        "tool_calls": [{**CALL, "index": 0}],
+    }
+    refused = {"role": "assistant", "content": None, "refusal": "I cannot.", "tool_calls": None}
+    result = {"role": "tool", "content": "x", "tool_call_id": "call_1"}
+    rendered = made(messages=MESSAGES).render(history=(answer, result, refused), **VALUES)
+    assert rendered[1:-1] == [
+        {"role": "assistant", "content": "", "tool_calls": [CALL]},
+        result,
+        {"role": "assistant", "content": "I cannot."},
+    ]
+
+
+def test_calls_may_be_written_as_in_prompt_files() -> None:
+    history: list[Json] = [
+        {"role": "assistant", "tool_calls": [{"id": "1", "name": "weather", "arguments": {"city": "Zürich"}}]},
+        {"role": "tool", "content": "12", "tool_call_id": "1"},
+    ]
+    first = made(messages=MESSAGES).render(history=history, **VALUES)[1]
+    assert first["tool_calls"] == [
+        {"id": "1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Zürich"}'}}
+    ]
+
+
+def said(**more: Any) -> dict[str, Any]:
+    return {"role": "user", "content": "hi", **more}
+
+
+def called(*calls: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": "", "tool_calls": list(calls)}
+
+
+def answered(identity: str) -> dict[str, Any]:
+    return {"role": "tool", "content": "12", "tool_call_id": identity}
+
+
+FLAWS: list[tuple[object, str]] = [
+    (None, "must be a list of messages"),
+    ("hi", "must be a list of messages"),
+    (said(), "must be a list of messages"),
+    (["hi"], "[0] must be a mapping: a message"),
+    ([said(), {"content": "x"}], "[1] has no role: one of system, developer, user, assistant, tool"),
+    ([said(), {"rol": "user", "content": "x"}], "[1].rol is no key of a message; did you mean 'role'?"),
+    ([said(cache=1)], "[0].cache is no key of a message; its keys are role, content"),
+    ([said(role="usr")], "[0].role is 'usr'; did you mean 'user'?"),
+    ([said(role="User")], "[0].role is 'User'; did you mean 'user'?"),
+    ([said(role="human")], "[0].role is 'human'; did you mean 'user'?"),
+    ([said(role="model")], "[0].role is 'model'; did you mean 'assistant'?"),
+    ([said(role=7)], "[0].role must be text"),
+    ([said(role="system")], "[0].role is system, and this prompt takes no instructions in it"),
+    ([said(role="developer")], "[0].role is developer, and this prompt takes no instructions in it"),
+    ([{"role": "user"}], "[0] has no content"),
+    ([said(content=7)], "[0].content must be text, or a list of parts"),
+    ([said(content=[])], "[0].content is an empty list"),
+    ([said(content=["hi"])], "[0].content[0] must be a part"),
+    ([said(content=[{"type": "txt", "text": "x"}])], "[0].content[0].type is 'txt'; it is one of text"),
+    ([said(content=[{"type": "text"}])], "[0].content[0].text is missing"),
+    ([said(content=[{"type": "text", "text": "x", "txt": 1}])], "[0].content[0].txt is no key of a part of text"),
+    ([said(content=[{"type": "tool_result"}])], "[0].content[0].type is 'tool_result'; write the answer of a tool as"),
+    ([said(name="")], "[0].name is empty"),
+    ([said(tool_call_id="1")], "[0] is of role user, and has a tool_call_id"),
+    ([said(tool_calls=[CALL])], "[0].tool_calls are of a message of role user: the assistant calls tools"),
+    ([called(7)], "[0].tool_calls[0] must be a mapping: a call of a tool"),
+    ([{"role": "assistant", "tool_calls": "x"}], "[0].tool_calls must be a list of calls"),
+    ([called({**CALL, "id": None})], "[0].tool_calls[0].id is missing"),
+    ([called({**CALL, "id": ""})], "[0].tool_calls[0].id is empty"),
+    ([called({**CALL, "type": "custom"})], "[0].tool_calls[0].type is 'custom', and only calls of functions"),
+    ([called({"id": "1", "function": {"nam": "x"}})], "[0].tool_calls[0].function.nam is no key of a function"),
+    ([called({"id": "1", "name": "x", "arguments": "{"})], "[0].tool_calls[0].arguments must be the JSON of an object"),
+    ([called({"id": "1", "name": "x", "arguments": "[]"})], "[0].tool_calls[0].arguments must be the JSON of"),
+    ([called({"id": "1", "name": "x", "arguments": 7})], "[0].tool_calls[0].arguments must be the JSON of an object"),
+    ([called(CALL)], "[0].tool_calls have the call 'call_1', and no message of role tool right after it answers that"),
+    ([called(CALL, TIME), answered("call_1"), said()], "[0].tool_calls have the call 'call_2'"),
+    ([called(CALL, CALL), answered("call_1")], "[0].tool_calls have one id twice"),
+    ([answered("call_1")], "[0].tool_call_id is 'call_1', and the assistant's message before it has no such call"),
+    ([called(CALL), answered("call_1"), answered("call_1")], "[2].tool_call_id is 'call_1'"),
+    ([{"role": "tool", "content": "x"}], "[0] is the answer of a tool, and has no tool_call_id"),
+    ([said(content="a\ud800")], "a lone surrogate is not a character"),
+    ([object()], "object is not a JSON value"),
+]
+
+
+@pytest.mark.parametrize(("history", "problem"), FLAWS)
+def test_what_no_api_would_take_is_refused_with_its_place(history: Any, problem: str) -> None:
+    with pytest.raises(VariableInvalid) as caught:
+        made(messages=MESSAGES).render(history=history, **VALUES)
+    assert f"variable 'history' of prompt 'answer': {problem}" in caught.value.message
+    assert "model_dump()" in str(caught.value.hint)
+
+
+def test_a_long_history_is_refused_with_both_numbers_and_never_cut() -> None:
+    found = made(messages=(Placeholder(name="history", most=2), USER))
+    assert len(found.render(history=[said(), said()], question="x")) == 3
+    with pytest.raises(VariableInvalid, match="has 3 messages, and at most 2 are taken"):
+        found.render(history=[said(), said(), said()], question="x")
+
+
+def test_instructions_are_taken_where_the_prompt_says_so() -> None:
+    found = made(messages=(Placeholder(name="history", system=True), USER))
+    assert found.render(history=[said(role="system")], question="x")[0] == {"role": "system", "content": "hi"}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": "x" * 90},
+        {"role": "user", "content": [{"type": "text", "text": "x" * 90}]},
+        {"role": "assistant", "tool_calls": [{"id": "1", "name": "x", "arguments": {"x": "x" * 90}}]},
+    ],
+)
+def test_the_texts_of_a_history_count_as_the_others_do(message: dict[str, Json]) -> None:
+    template = Template.compile(prompt(PLACE, USER), limit=120)
+    history: list[Json] = [message, *([answered("1")] if "tool_calls" in message else [])]
+    assert template.render({"history": history, "question": "x" * 9})
+    with pytest.raises(OutputTooLarge):
+        template.render({"history": history, "question": "x" * 40})
+    with pytest.raises(OutputTooLarge):
+        template.render({"history": [*history, *history], "question": ""})
+
+
+def test_every_api_gets_the_conversation_in_its_form() -> None:
+    found = made(messages=MESSAGES, parameters={"maxTokens": 9})
+    history = [*CONVERSATION[:4], {"role": "assistant", "content": "12 degrees."}]
+    assert found.to_openai(history=history, **VALUES)["messages"] == found.render(history=history, **VALUES)
+    assert found.to_openai_responses(history=history, **VALUES)["input"] == [
+        {"role": "user", "content": "Weather in {{tone}}? {% if %}"},
+        {"role": "assistant", "content": "I look."},
+        {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": ARGUMENTS},
+        {"type": "function_call", "call_id": "call_2", "name": "time", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "call_2", "output": "12 degrees"},
+        {"type": "function_call_output", "call_id": "call_1", "output": "noon"},
+        {"role": "assistant", "content": "12 degrees."},
+        {"role": "user", "content": "And now?"},
+    ]
+    call = found.to_anthropic(history=history, **VALUES)
+    assert call["system"] == "Be brief."
+    assert call["messages"] == [
+        {"role": "user", "content": "Weather in {{tone}}? {% if %}"},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "text", "text": "I look."},
+                {"type": "tool_use", "id": "call_1", "name": "weather", "input": {"city": "{{tone}}"}},
+                {"type": "tool_use", "id": "call_2", "name": "time", "input": {}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "call_2", "content": "12 degrees"},
+                {"type": "tool_result", "tool_use_id": "call_1", "content": "noon"},
+            ],
+        },
+        {"role": "assistant", "content": "12 degrees."},
+        {"role": "user", "content": "And now?"},
+    ]
+
+
+# --- the release ---------------------------------------------------------------------------------
+
+FULL = Placeholder(name="history", optional=True, most=50, system=True, private=True)
+
+
+def written(*messages: Message | Placeholder) -> bytes:
+    return encode(Content(app="bot", prompts=(prompt(*messages),), requires=(HISTORY,)))
+
+
+def test_a_release_has_the_placeholder_and_names_the_feature() -> None:
+    data = written(FULL, PLACE.__class__(name="more"))
+    assert json.loads(data)["prompts"]["answer"]["messages"] == [
+        {"role": "placeholder", "name": "history", "optional": True, "max": 50, "system": True, "private": True},
+        {"role": "placeholder", "name": "more"},
+    ]
+    assert requires_of(data) == ("history",)
+    assert content_from_bytes(data).prompts[0].messages == (FULL, Placeholder(name="more"))
+
+
+@pytest.mark.parametrize(
+    ("message", "problem"),
+    [
+        ({"name": "history", "content": ""}, "messages[0] has the unknown key 'content'"),
+        ({}, "messages[0].name is not text"),
+        ({"name": "a b"}, "messages[0].name: 'a b' is not a variable's name"),
+        ({"name": "history", "max": 0}, "messages[0].max is not a number from 1 to 10,000"),
+        ({"name": "history", "max": True}, "messages[0].max is not a number"),
+        ({"name": "history", "max": None}, "messages[0].max is not a number"),
+        ({"name": "history", "max": 10_001}, "messages[0].max is not a number"),
+        ({"name": "history", "optional": 1}, "messages[0].optional is not true or false"),
+        ({"name": "history", "system": None}, "messages[0].system is not true or false"),
+        ({"name": "history", "private": "yes"}, "messages[0].private is not true or false"),
+    ],
+)
+def test_a_release_is_read_strictly(message: dict[str, Any], problem: str) -> None:
+    document = json.loads(written(PLACE))
+    document["prompts"]["answer"]["messages"] = [{"role": "placeholder", **message}]
+    with pytest.raises(Invalid) as caught:
+        content_from_bytes(json.dumps(document).encode())
+    assert problem in caught.value.message
+
+
+def test_a_release_without_the_feature_is_refused() -> None:
+    with pytest.raises(Invalid, match="has history"):
+        content_from_bytes(encode(Content(app="bot", prompts=(prompt(PLACE),))))
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        prompt(PLACE, PLACE),
+        prompt(PLACE, inputs=(Input(name="history"),)),
+    ],
+)
+def test_one_name_is_one_variable(twice: Prompt) -> None:
+    with pytest.raises(Invalid, match="two variables of one name"):
+        encode(Content(app="bot", prompts=(twice,)))
+    with pytest.raises(Invalid, match="'history' of prompt 'answer' has the name of another variable"):
+        Template.compile(twice)
+
+
+def test_a_name_in_a_text_is_no_placeholder() -> None:
+    with pytest.raises(Invalid, match="has the name of another variable"):
+        Template.compile(prompt(PLACE, Message(role=Role.USER, content="{{history}}")))
+
+
+def test_a_placeholder_is_an_input_of_the_published_contract() -> None:
+    plain, full = published_inputs(
+        prompt(PLACE, Placeholder(name="all", optional=True, most=3, system=True, private=True))
+    )
+    assert (plain.name, plain.required, plain.private) == ("history", True, False)
+    assert plain.schema["type"] == "array" and "maxItems" not in plain.schema
+    assert (full.name, full.required, full.private) == ("all", False, True)
+    assert full.schema["maxItems"] == 3
+    items = full.schema["items"]
+    assert isinstance(items, dict) and "system" in items["properties"]["role"]["enum"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "bump", "summaries"),
+    [
+        ((USER,), MESSAGES[1:], Bump.MAJOR, {"required input 'history' added", "placeholder message added"}),
+        ((USER,), (FULL, USER), Bump.MINOR, {"optional input 'history' added", "placeholder message added"}),
+        (MESSAGES[1:], (USER,), Bump.MAJOR, {"input 'history' removed", "placeholder message removed"}),
+        ((FULL, USER), (USER,), Bump.MAJOR, {"input 'history' removed", "placeholder message removed"}),
+        ((PLACE,), (Placeholder(name="history", optional=True),), Bump.MINOR, {"input 'history' is now optional"}),
+        ((Placeholder(name="history", optional=True),), (PLACE,), Bump.MAJOR, {"input 'history' is now required"}),
+        ((PLACE,), (Placeholder(name="history", most=5),), Bump.MAJOR, {"input 'history' retyped"}),
+        ((PLACE,), (Placeholder(name="history", system=True),), Bump.MAJOR, {"input 'history' retyped"}),
+        ((PLACE,), (Placeholder(name="history", private=True),), Bump.PATCH, {"input 'history' is now private"}),
+        ((PLACE, USER), (USER, PLACE), Bump.MINOR, {"user message removed", "user message added"}),
+        ((PLACE, USER), (SYSTEM, USER), Bump.MAJOR, {"input 'history' removed", "role placeholder → system"}),
+    ],
+)
+def test_what_changes_for_callers_is_said_with_its_weight(
+    before: tuple[Any, ...], after: tuple[Any, ...], bump: Bump, summaries: set[str]
+) -> None:
+    contents = [Content(app="bot", prompts=(prompt(*messages),)) for messages in (before, after)]
+    changes = compare(*contents)
+    assert bump_of(changes) is bump
+    assert summaries <= {change.summary for change in changes}
+    assert encode(contents[0]) != encode(contents[1])
+
+
+def test_a_prompt_without_one_is_rendered_the_fast_way() -> None:
+    assert Template.compile(prompt(SYSTEM, USER))._fast is not None
+    assert Template.compile(prompt(SYSTEM, PLACE, USER))._fast is None
