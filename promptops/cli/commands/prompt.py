@@ -32,7 +32,7 @@ FORMS: Final = (
     *(OWN, "openai", "responses", "anthropic", "gemini", "bedrock", "mistral", "azure", "github", "openrouter"),
     *("litellm", CURL, BATCH),
 )
-_CUSTOM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what every API of batches takes
+_CUSTOM_ID = re.compile(r"(?!case-\d)[A-Za-z0-9_-]{1,64}")  # what every API of batches takes, beside our own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "metadata": "metadata",
     "promptCacheKey": "prompt_cache_key",
 }
+_TIERS: Final = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _CHOICES: Final = {"auto": "auto", "none": "none", "required": "any"}
 
 
@@ -84,6 +85,8 @@ def _message(message: Mapping[str, Any], *, is_last: bool) -> Json:
 
 
 def _value(name: str, value: Json) -> Json:
+    if name == "serviceTier":
+        return one_of(Api.MISTRAL, name, value, _TIERS)
     if name != "toolChoice":
         return value
     kind, tool = chosen_tool(value)

@@ -44,12 +44,18 @@ def test_an_answer_goes_on_from_a_prefix() -> None:
 
 def test_the_request_is_what_the_package_takes() -> None:
     prompt = shapes.ask(
-        LARGE, shapes.ANSWERING, toolChoice="lookup", safePrompt=True, extra={"prompt_mode": "reasoning"}
+        LARGE,
+        shapes.ANSWERING,
+        serviceTier="default",
+        toolChoice="lookup",
+        safePrompt=True,
+        extra={"prompt_mode": "reasoning"},
     )
     request = prompt.request(**VALUES)
     assert request.url_path == "/v1/chat/completions"
     assert request.body == prompt.to_mistral(**VALUES)
     assert request.body["tool_choice"] == {"type": "function", "function": {"name": "lookup"}}
+    assert request.body["service_tier"] == "standard_only"
     assert request.body["prompt_mode"] == "reasoning"
     assert request.body["response_format"] == {"type": "json_schema", "json_schema": shapes.ENVELOPE}
 
@@ -61,6 +67,7 @@ def test_the_request_is_what_the_package_takes() -> None:
         ({"user": "u"}, "user"),
         ({"thinking": {"type": "adaptive"}}, "thinking"),
         ({"toolChoice": {"type": "allowed_tools"}}, "toolChoice: allowed_tools"),
+        ({"serviceTier": "flex"}, "serviceTier: flex"),
         ({"seed": 1, "extra": {"random_seed": 2}}, "extra: random_seed"),
     ],
 )
