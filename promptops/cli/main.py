@@ -45,6 +45,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "approve": ("promptops.cli.commands.approve", "Approve of a release for a channel, or take that back."),
         "promote": ("promptops.cli.commands.promote", "Make a release the live one of a channel."),
         "canary": ("promptops.cli.commands.canary", "Give a release to a part of the users first."),
+        "models": ("promptops.cli.commands.models", "Which models of what is live end, and when."),
         "rollback": ("promptops.cli.commands.rollback", "Put the last good release back, in one transaction."),
         "clients": ("promptops.cli.commands.clients", "Which processes serve what right now."),
         "outcomes": ("promptops.cli.commands.outcomes", "What calls did: errors, latency, tokens, cost, results."),

@@ -8,7 +8,8 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from promptops.core.models.ends import MODEL_ENDS, NOTICE, SOON, Ending, ending, soon
+from promptops.core.models.ends import MODEL_ENDS, NOTICE, SOON, Ending, endings, soon
+from promptops.core.models.table import Facts, facts_of
 from promptops.core.outcomes.app_look import AppLook
 from promptops.core.release_models import models_from_json
 
@@ -60,15 +61,19 @@ def _uses(
 
 
 def _ends(reader: Reader, digests: Collection[str]) -> Mapping[str, tuple[Ending, ...]]:
-    """What ends of releases, by digest; of a damaged one, which `fsck` reports, nothing. No more of a content is read,
-    since `status` asks about all that is live.
+    """What ends of releases, by digest."""
+    return {digest: endings(facts) for digest, facts in facts_by_model(reader, digests).items()}
+
+
+def facts_by_model(reader: Reader, digests: Collection[str]) -> Mapping[str, Mapping[str, Facts]]:
+    """Returns what is known of the models of releases, by digest and model; of a damaged one, which `fsck` reports,
+    nothing. No more of a content is read, since `status` asks about all that is live.
     """
-    return {stored.digest: _ends_of(stored.content) for stored in reader.contents(sorted(digests)) if stored.intact}
+    return {stored.digest: _facts_of(stored.content) for stored in reader.contents(sorted(digests)) if stored.intact}
 
 
-def _ends_of(content: bytes) -> tuple[Ending, ...]:
+def _facts_of(content: bytes) -> Mapping[str, Facts]:
     document = json.loads(content)
     named = {prompt.get("model") for prompt in document["prompts"].values()}
     own = models_from_json(document["models"], document["prompts"]) if "models" in document else {}
-    models = [model for model in named if isinstance(model, str)]
-    return ending(models, date.min, within=None, own=own)
+    return {model: facts_of(model, own.get(model)) for model in named if isinstance(model, str) and model}

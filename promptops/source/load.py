@@ -30,8 +30,8 @@ class AppSource:
 
     ``suites`` are its suites that could be run, by name: those of prompt files, and those of ``evals/`` if they were
     read, whose files are ``suite_files``. ``held`` are those whose cases are held elsewhere, with or without
-    their digest. ``files`` are those that a release is made of. ``test_data`` are the cases of prompt files, by the
-    prompt's name, also where no evaluator makes a suite of them.
+    their digest. ``files`` are those that a release is made of, and ``models`` those that it names, also of judges.
+    ``test_data`` are the cases of prompt files, by the prompt's name, also where no evaluator makes a suite of them.
     """
 
     name: str
@@ -44,6 +44,7 @@ class AppSource:
     files: tuple[str, ...] = ()
     suite_files: tuple[str, ...] = ()
     test_data: Mapping[str, tuple[Case, ...]] = field(default_factory=dict)
+    models: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +169,7 @@ def _source(app: ReadApp, *, valid: bool) -> AppSource:
         files=tuple(report.path for report in app.reports()),
         suite_files=tuple(report.path for report in app.suite_reports),
         test_data={file.suite.suite.name: file.suite.suite.cases for file in app.prompts if file.suite is not None},
+        models=frozenset(app.models()),
     )
 
 

@@ -13,6 +13,7 @@ from promptops.use_cases.erase import ERASE
 from promptops.use_cases.evidence import ADD_EVIDENCE, EVIDENCE, IMPORT_EVIDENCE, RECORD_LABELS, SHOW_EVIDENCE
 from promptops.use_cases.gate import GATE, GATE_OF_CONTENT
 from promptops.use_cases.journal import JOURNAL, SIGN_JOURNAL
+from promptops.use_cases.models import MODEL_OUTLOOK
 from promptops.use_cases.outcome_reports import COST, OUTCOMES
 from promptops.use_cases.override import CREATE_OVERRIDE, RECONCILE
 from promptops.use_cases.promote import PROMOTE
@@ -59,6 +60,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     IDENTITY,
     JOURNAL,
     STATUS,
+    MODEL_OUTLOOK,
     CANARY_STATUS,
     CANARY_PLAN,
     CHANNELS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.evidence import Evidence
 from promptops.core.evidence.run import Source
 from promptops.core.gate.given import Waived
+from promptops.core.models.ends import Ending
 from promptops.core.suite.suite import SuiteKind
 from promptops.core.verdict import Outcome
 from tests.gate.world import NOW, E, F, Made, P, World, cases, compared, named, prompt, release, run, suite_of, worse
@@ -241,6 +242,24 @@ def test_approvals() -> None:
 def test_a_freeze_ends_with_its_last_day(day: datetime, outcome: Outcome) -> None:
     gate = {"freeze": [{"from": "2026-12-23", "to": "2027-01-02"}]}
     assert compared(*worse(10, 0)).but(now=day).only(gate).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("day", "outcome"),
+    [
+        (datetime(2026, 12, 14, 23, 59, tzinfo=UTC), PASS),
+        (datetime(2026, 12, 15, tzinfo=UTC), FAIL),
+        (datetime(2027, 3, 1, tzinfo=UTC), FAIL),
+    ],
+)
+def test_no_model_of_a_release_ends_within_the_time(day: datetime, outcome: Outcome) -> None:
+    world = compared(*worse(10, 0))
+    ends = (Ending(model="openai/gpt-1", ends=date(2027, 1, 14), successor="gpt-2", source="https://e.org"),)
+    ending = replace(world, candidate=replace(world.candidate, ends=ends)).but(now=day)
+    check = ending.only({"model_ends": {"within": "30d"}})
+    assert check.outcome is outcome
+    assert outcome is PASS or check.reason.startswith("openai/gpt-1 end")
+    assert world.but(now=day).only({"model_ends": {"within": "30d"}}).outcome is PASS
 
 
 def external(verdict: Outcome, **more: Any) -> Evidence:

@@ -303,7 +303,7 @@ def test_what_the_other_team_does_changes_no_number_that_a_limited_token_sees(wo
         origin=Origin(repository="tests", path="", root="c" * 40), loosen=True, take_over=True, reason="tests"
     )
     apply_channels(world.registry, factory.NAME, declared, actor=factory.ACTOR, now=factory.START, terms=terms)
-    paths = ["/v1/status", "/v1/clients", "/v1/channels", "/v1/apps", "/v1/apps/ours/releases"]
+    paths = ["/v1/status", "/v1/models/outlook", "/v1/clients", "/v1/channels", "/v1/apps", "/v1/apps/ours/releases"]
     paths += ["/v1/apps/ours/release?version=0.1.0", "/v1/channels/dev/apps/ours/history", "/metrics"]
     paths += ["/v1/channels/dev/snapshot", "/v1/audit?limit=5", "/v1/audit", "/v1/registry", "/v1/tokens"]
 

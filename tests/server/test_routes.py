@@ -62,6 +62,7 @@ WHO_MAY = {
     "GET /v1/registry": READ,
     "GET /v1/journal": READ,
     "GET /v1/status": READ,
+    "GET /v1/models/outlook": READ,
     "GET /v1/channels": READ,
     "GET /v1/channels/{channel}/apps/{app}/history": READ,
     "GET /v1/apps": READ,
@@ -117,6 +118,7 @@ ELSEWHERE = {
     "GET /v1/registry": 200,
     "GET /v1/journal": 200,
     "GET /v1/status": 200,
+    "GET /v1/models/outlook": 200,
     "GET /v1/channels": 200,
     "GET /v1/apps": 200,
     "GET /v1/why": 422,  # the request has no call

@@ -43,6 +43,8 @@ def _sentences(settings: GateSettings) -> Iterator[str]:
         yield _external(name, rule)
     for window in settings.freeze:
         yield f"Nothing is promoted from {window.first} to {window.last} (UTC). A rollback is never asked."
+    if settings.model_ends is not None:
+        yield f"No model of the release ends within {_time(settings.model_ends.within)}, as far as ends are known."
     if settings.approvals is not None:
         asked = settings.approvals
         who = "person" if asked.count == 1 else "people"

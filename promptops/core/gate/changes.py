@@ -22,6 +22,7 @@ from promptops.core.gate.settings import (
     GateSettings,
     Judges,
     Latency,
+    ModelEnds,
     NotWorse,
     Required,
     Waivers,
@@ -108,6 +109,7 @@ _RULES: Final[Mapping[type, Mapping[str, Rule]]] = {
     },
     Judges: {"labels": _at_least, "youden": _at_least, "by": _some_of},
     External: {"by": _among, "max_age": _at_most},
+    ModelEnds: {"within": _at_least},
     Approvals: {"count": _at_least, "proven": _still_set},
     Waivers: {"may": lambda old, new: set(new) <= set(old), "at_most": _at_most},
     GateSettings: {

@@ -42,6 +42,7 @@ _WITHOUT: Final[Mapping[str, Callable[[GateInput, GateSettings], list[CheckVerdi
     "judges": judges.check,
     "external": people.external,
     "freeze": people.freeze,
+    "model_ends": people.model_ends,
     "approvals": people.approvals,
 }
 """The checks that read no runs."""

@@ -12,6 +12,8 @@ from promptops.core.evidence.evidence import Evidence
 from promptops.core.evidence.run import Run, SuiteRef
 from promptops.core.gate.settings import GateSettings
 from promptops.core.model import Content
+from promptops.core.models.ends import Ending, endings
+from promptops.core.models.table import facts_of
 from promptops.core.person import NOBODY, Marks
 from promptops.core.release_bytes import content_to_json
 
@@ -42,6 +44,7 @@ class GateRelease:
     released: bool = True
     prompts: tuple[GatePrompt, ...] = ()
     suites: tuple[SuiteRef, ...] = ()
+    ends: tuple[Ending, ...] = ()
 
     def prompt(self, name: str) -> GatePrompt | None:
         return next((prompt for prompt in self.prompts if prompt.name == name), None)
@@ -129,4 +132,5 @@ def gate_release(
         )
         for prompt in content.prompts
     )
-    return GateRelease(digest=release, version=version, released=released, prompts=prompts, suites=suites)
+    ends = endings({each.model: facts_of(each.model, each.own_facts) for each in content.prompts if each.model})
+    return GateRelease(digest=release, version=version, released=released, prompts=prompts, suites=suites, ends=ends)

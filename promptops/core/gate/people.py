@@ -1,14 +1,17 @@
-"""The checks that need no runs: ``approvals`` of people, ``freeze`` windows, and ``external`` verdicts of others."""
+"""The checks that need no runs: ``approvals`` of people, ``freeze`` windows, ``external`` verdicts of others, and
+``model_ends``."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from promptops.core.duration import duration_text
 from promptops.core.evidence.evidence import Evidence
 from promptops.core.evidence.run import Source
 from promptops.core.gate.given import GateInput
 from promptops.core.gate.settings import External, GateSettings
 from promptops.core.gate.verdict import CheckVerdict, approve
+from promptops.core.models.ends import soon
 from promptops.core.verdict import Outcome
 
 
@@ -52,6 +55,29 @@ def freeze(given: GateInput, settings: GateSettings) -> list[CheckVerdict]:
                 )
             ]
     return [CheckVerdict(name="freeze", outcome=Outcome.PASS, got=f"today is {today}")]
+
+
+def model_ends(given: GateInput, settings: GateSettings) -> list[CheckVerdict]:
+    """Returns whether no model of the release ends within the time, as far as ends are known."""
+    rule = settings.model_ends
+    assert rule is not None
+    today = given.now.date()
+    asked = f"no model ends within {duration_text(rule.within)}"
+    found = [each.words(today) for each in soon(given.candidate.ends, today, within=rule.within)]
+    if not found:
+        return [
+            CheckVerdict(name="model_ends", outcome=Outcome.PASS, asked=asked, got="no end within that time is known")
+        ]
+    return [
+        CheckVerdict(
+            name="model_ends",
+            outcome=Outcome.FAIL,
+            got="; ".join(found),
+            asked=asked,
+            reason="; ".join(found),
+            hint="Move to a model that lasts longer. A rollback is never asked.",
+        )
+    ]
 
 
 def external(given: GateInput, settings: GateSettings) -> list[CheckVerdict]:

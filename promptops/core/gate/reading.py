@@ -27,6 +27,7 @@ from promptops.core.gate.settings import (
     Judges,
     Latency,
     Measure,
+    ModelEnds,
     NotWorse,
     Required,
     Waivers,
@@ -43,6 +44,7 @@ CHECKS: Final = (
     "judges",
     "external",
     "freeze",
+    "model_ends",
     "approvals",
 )
 """The checks of a gate, in the order in which a verdict lists them; no external check may be named like one."""
@@ -271,6 +273,13 @@ def _freezes(values: Values) -> tuple[Freeze, ...]:
     return tuple(windows)
 
 
+def _model_ends(values: Values) -> ModelEnds:
+    within = values.time("within", None)
+    if within is None:
+        values.refuse("within", "the time in which no model of a release may end, such as 30d")
+    return ModelEnds(within=within)
+
+
 def _approvals(values: Values) -> Approvals:
     return Approvals(count=values.whole("count", 1, least=1, most=20), proven=values.flag("proven", True))
 
@@ -292,6 +301,7 @@ _READERS: Final[Mapping[str, Callable[[Values], object]]] = {
     "latency": _latency,
     "cost": _cost,
     "judges": _judges,
+    "model_ends": _model_ends,
     "approvals": _approvals,
 }
 """How a check's settings are read, where they are one mapping."""

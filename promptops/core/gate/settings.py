@@ -127,6 +127,13 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEnds:
+    """No model of the release ends within this time."""
+
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Approvals:
     """How many people have to approve, and whether only those count whose address is proven."""
 
@@ -155,6 +162,7 @@ class GateSettings:
     judges: Judges | None = None
     external: Mapping[str, External] = field(default_factory=dict)
     freeze: tuple[Freeze, ...] = ()
+    model_ends: ModelEnds | None = None
     approvals: Approvals | None = None
     waivers: Waivers = Waivers()
     looks: int = 3
@@ -181,6 +189,7 @@ class GateSettings:
             or self.judges
             or self.external
             or self.freeze
+            or self.model_ends
             or self.approvals
         )
 

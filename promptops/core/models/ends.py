@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from promptops.core.models.table import facts_of
+from promptops.core.models.table import Facts, facts_of
 from promptops.core.own_facts import OwnFacts
 
 MODEL_ENDS: Final = "model-ends"
@@ -51,8 +51,7 @@ def ending(
 
     ``own`` is what a workspace says of models, by their names.
     """
-    known = [each for model in set(models) if model for each in _of(model, (own or {}).get(model))]
-    return soon(known, today, within=within)
+    return soon(endings({model: facts_of(model, (own or {}).get(model)) for model in models}), today, within=within)
 
 
 def soon(known: Iterable[Ending], today: date, *, within: timedelta | None = NOTICE) -> tuple[Ending, ...]:
@@ -61,7 +60,10 @@ def soon(known: Iterable[Ending], today: date, *, within: timedelta | None = NOT
     return tuple(sorted(chosen, key=lambda each: (each.ends, each.model, each.successor, each.source)))
 
 
-def _of(model: str, own: OwnFacts | None) -> Iterator[Ending]:
-    facts = facts_of(model, own)
-    if facts.ends is not None:
-        yield Ending(model=model, ends=facts.ends, successor=facts.successor, source=facts.source("ends"))
+def endings(facts: Mapping[str, Facts]) -> tuple[Ending, ...]:
+    """Returns the ends of models of which this is known."""
+    return tuple(
+        Ending(model=model, ends=known.ends, successor=known.successor, source=known.source("ends"))
+        for model, known in facts.items()
+        if known.ends is not None
+    )

@@ -142,6 +142,11 @@ _TEXTS: Final[Mapping[str, str]] = {
     "AppLookDocument.text": "another model than the pinned one answered 3 of 48,211 calls",
     "LookDocument.code": "over-budget",
     "LookDocument.text": "a month costs $1,612.00 as it goes, and $1,500.00 is planned",
+    "ends": "2027-01-14",
+    "LiveModelDocument.model": "openai/gpt-4o-2024-08-06",
+    "LiveModelDocument.source": "https://developers.openai.com/api/docs/deprecations",
+    "LiveModelDocument.successor": "gpt-6-luna",
+    "OutlookDocument.today": "2026-12-01",
     "ModelCostDocument.model": "openai/gpt-4o-2024-08-06",
     "OutcomeCostDocument.name": "ticket_resolved",
     "OutcomesDocument.by": "release",
@@ -190,7 +195,7 @@ _USUAL: Final[Mapping[str, Any]] = {
     "low_traffic": [],
     "inputs": {"answer": {}},
 }
-_FALSE: Final = frozenset({"dirty", "dry_run", "replayed", "yanked", "allow_dirty"})
+_FALSE: Final = frozenset({"canary", "dirty", "dry_run", "replayed", "yanked", "allow_dirty"})
 _KEYS: Final[Mapping[str, str]] = {
     "on_trial": "prod",
     "quarantined": "staging",

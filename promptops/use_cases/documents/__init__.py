@@ -52,6 +52,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "CanaryFound": "canaries",
     "CanaryPlanned": "canaries",
     "Looked": "canaries",
+    "Outlook": "models",
 }
 """Where the form of each class of answers is."""
 

@@ -28,6 +28,7 @@ _MODULES: Final = (
     "evidence",
     "gates",
     "measured",
+    "models",
     "outcome_reports",
     "outcomes",
     "registry",

@@ -61,6 +61,8 @@ MARGIN: dict[str, Any] = {"not_worse": {"margin": "5%"}}
             {"freeze": {"from": "2026-12-24", "to": "2027-01-02"}},
             ("gate.freeze",),
         ),
+        ({"model_ends": {"within": "30d"}}, {"model_ends": {"within": "60d"}}, ()),
+        ({"model_ends": {"within": "30d"}}, {"model_ends": {"within": "29d"}}, ("gate.model_ends.within",)),
         ({"approvals": {"count": 2}}, {"approvals": {"count": 1}}, ("gate.approvals.count",)),
         ({"approvals": {}}, {"approvals": {"proven": False}}, ("gate.approvals.proven",)),
         # An app of its own.

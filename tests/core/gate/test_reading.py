@@ -20,6 +20,7 @@ from promptops.core.gate.settings import (
     Judges,
     Latency,
     Measure,
+    ModelEnds,
     NotWorse,
     Required,
     Waivers,
@@ -35,6 +36,7 @@ WHOLE: dict[str, Any] = {
     "judges": {"labels": 100, "youden": 0.4},
     "external": {"red-team": {"by": ["red-team"], "max_age": "30d"}},
     "freeze": [{"from": "2026-12-23", "to": "2027-01-02"}],
+    "model_ends": {"within": "30d"},
     "approvals": {"count": 1, "proven": True},
     "waivers": {"may": ["latency", "cost", "freeze"], "at_most": "7d"},
     "hosts": ["api.openai.com"],
@@ -61,6 +63,7 @@ def test_everything_that_a_gate_may_say() -> None:
     assert gate.judges == Judges(labels=100, youden=0.4)
     assert gate.external == {"red-team": External(by=("red-team",), max_age=timedelta(days=30))}
     assert gate.freeze == (Freeze(first=date(2026, 12, 23), last=date(2027, 1, 2)),)
+    assert gate.model_ends == ModelEnds(within=timedelta(days=30))
     assert gate.approvals == Approvals(count=1, proven=True)
     assert gate.waivers == Waivers(may=("latency", "cost", "freeze"), at_most=timedelta(days=7))
     assert (gate.looks, gate.tries, gate.levels) == (3, 5, (0.03, 0.015, 0.005))
@@ -112,6 +115,8 @@ def test_an_app_has_checks_of_its_own() -> None:
         ({"cost": {}}, "gate.cost lacks per_call_usd", ""),
         ({"cost": {"monthly_usd": 5}}, "gate.cost lacks calls_a_day", ""),
         ({"external": {"latency": {}}}, "gate.external.latency is not a name for a check of another system", ""),
+        ({"model_ends": {}}, "gate.model_ends lacks within", "It takes the time in which"),
+        ({"model_ends": {"within": 30}}, "gate.model_ends.within is 30", ""),
         ({"freeze": [{"from": "2027-01-02", "to": "2026-12-23"}]}, "gate.freeze.to is '2026-12-23'", ""),
         ({"freeze": [{"from": "23.12.2026", "to": "2026-12-24"}]}, "gate.freeze.from is '23.12.2026'", ""),
         ({"evidence": {"sources": ["external"]}}, "gate.evidence.sources is ['external']", ""),
