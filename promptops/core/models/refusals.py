@@ -121,7 +121,7 @@ def _json_mode(prompt: Prompt, messages: Messages) -> Iterator[Refusal]:
             message="`responseFormat: json_object` needs the word JSON in a message, and none has it",
             source=f"{_OPENAI_SHAPES}#json-mode",
             hint="Say in a message that the answer is JSON, or use `json_schema`.",
-            sure=not prompt.inputs,
+            sure=not prompt.variables,
         )
 
 

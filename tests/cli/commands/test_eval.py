@@ -232,3 +232,55 @@ def test_an_interrupted_run_is_continued(
     assert {json.loads(line)["key"][2] for line in (folder / "answers.jsonl").read_text().splitlines()}
     (workspace / "bot/prompts/greet.prompt.yml").write_text(text.replace("Greet", "Hail"))
     assert "cannot go on" in promptops("eval", "--continue", folder.name[:8], exits=4).err
+
+
+CHAT = """\
+model: local/echo-2026-01-01
+messages:
+  - {role: system, content: Be brief.}
+  - {role: placeholder, name: history, optional: true}
+  - {role: user, content: "Greet {{name}}"}
+tools: [{name: find}]
+testData:
+  - name: Ada
+    id: ada
+    history:
+      - {role: user, content: "Who is {{name}}?"}
+      - {role: assistant, tool_calls: [{id: c1, name: find, arguments: {name: Ada}}]}
+      - {role: tool, tool_call_id: c1, content: A countess.}
+      - {role: assistant, content: A countess.}
+  - {name: Grace, id: grace}
+evaluators:
+  - {name: greets, string: {contains: Hello}}
+"""
+
+
+def test_a_case_bears_the_messages_of_a_conversation_and_what_its_tools_answered(
+    provider: ModelServer, workspace: Path, promptops: Promptops
+) -> None:
+    (workspace / "bot/prompts/chat.prompt.yml").write_text(CHAT)
+    answer = promptops("eval", "bot", "--local", "--suite", "chat", "--json")
+    assert sorted(row["outcome"] for row in loaded(answer)["rows"]) == ["failed", "passed"]
+    with_history, without = sorted(provider.asked, key=lambda body: -len(body["messages"]))
+    assert without["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Greet Grace"},
+    ]
+    function = {"name": "find", "arguments": '{"name": "Ada"}'}
+    assert with_history["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Who is {{name}}?"},
+        {"role": "assistant", "content": "", "tool_calls": [{"id": "c1", "type": "function", "function": function}]},
+        {"role": "tool", "content": "A countess.", "tool_call_id": "c1"},
+        {"role": "assistant", "content": "A countess."},
+        {"role": "user", "content": "Greet Ada"},
+    ]
+
+
+def test_a_case_without_a_conversation_that_can_be_sent_ends_the_run_before_its_first_call(
+    provider: ModelServer, workspace: Path, promptops: Promptops
+) -> None:
+    (workspace / "bot/prompts/chat.prompt.yml").write_text(CHAT.replace("role: tool,", "role: tol,"))
+    said_of = promptops("eval", "bot", "--local", "--suite", "chat", exits=2).err
+    assert "case ada" in said_of and "[2].role is 'tol'; did you mean 'tool'?" in said_of
+    assert provider.asked == []
