@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,9 @@ def check(session: Session, /, path: str | None, strict: bool, full: bool) -> No
     \b
       # promptops: ignore[floating-model] the provider has no snapshots
     """
+    from promptops.cli.types_file import behind
     from promptops.source.lint.lint import check_path
+    from promptops.source.workspace import MARKER
 
     place = session.path(path) if path else (session.root() or session.directory)
     if not place.exists():
@@ -55,6 +58,8 @@ def check(session: Session, /, path: str | None, strict: bool, full: bool) -> No
             f"there is no file or folder '{path}'", hint="PATH is a workspace, an app's folder or a prompt file."
         )
     loaded = check_path(place, today=clock.now().date())
+    if (place / MARKER).is_file():
+        loaded = replace(loaded, findings=(*loaded.findings, *behind(place, loaded)))
     findings = sorted(loaded.findings, key=lambda f: (_ORDER[f.severity], f.path, f.line, f.column, f.code))
     count = Counter(finding.severity for finding in findings)
     session.answer(

@@ -83,6 +83,11 @@ class Template:
         return self._signature.names
 
     @property
+    def open_names(self) -> frozenset[str]:
+        """The variables that take any JSON value."""
+        return self._signature.open_names
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """The parts of the inputs' schemas that are not evaluated."""
         return self._signature.notes

@@ -116,6 +116,11 @@ class Signature:
         """True if every variable is required and takes any text."""
         return not self._defaults and all(check in (_require_text, _refuse_null) for check in self._checks.values())
 
+    @property
+    def open_names(self) -> frozenset[str]:
+        """The variables that take any JSON value."""
+        return self._known - self._checks.keys()
+
     def bind(self, values: Mapping[str, object]) -> dict[str, Json]:
         """Returns one plain value for every name.
 

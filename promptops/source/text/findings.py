@@ -150,6 +150,7 @@ RULES: dict[str, Rule] = {
     "prompt-too-large": _error("A message of over 256 KiB once its partials are in it."),
     "unused-partial": _warning("A partial that no prompt uses."),
     "unused-variable": _warning("An input that no message uses."),
+    "types-behind": _warning("A module that `promptops types` wrote, of prompts that were changed since."),
     # schemas and suites
     "schema-invalid": _error("Not a JSON Schema, one that cannot be evaluated, or a default that does not fit it."),
     "json-schema-missing": _error("`responseFormat: json_schema` without a `jsonSchema`."),

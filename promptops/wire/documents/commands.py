@@ -67,6 +67,18 @@ class CheckedDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TypesDocument:
+    """The types of prompts as a module of Python. ``path`` is the file, null where none was named, and ``changed``
+    whether it was written now.
+    """
+
+    path: str | None
+    changed: bool
+    prompts: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedDocument:
     """A prompt as it would be sent; version and digest are null for the files of a workspace."""
 
