@@ -26,7 +26,6 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "promptops.cli.commands.prompt",
             "Print a prompt's messages as an application sends them, or its request.",
         ),
-        "render": ("promptops.cli.commands.prompt", "Print a prompt's messages as an application sends them."),
         "types": ("promptops.cli.commands.types", "Write the types of prompts, for mypy and editors."),
         "ci": ("promptops.cli.commands.ci", "Say what a change does: apps, version, suites, findings."),
         "hooks": ("promptops.cli.commands.hooks", "Refuse pushes with errors, here or on the server."),

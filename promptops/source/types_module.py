@@ -109,7 +109,7 @@ def _typed(name: str, prompt: Prompt, names: Names, surface: Surface) -> tuple[s
     cls = names.take(f"{variables}Prompt")
     texts: list[str] = []
     open_names = Template.compile(prompt).open_names
-    histories = {each.name for each in getattr(prompt, "placeholders", ())}
+    histories = {each.name for each in prompt.placeholders}
     entries = []
     for item in published_inputs(prompt):
         media = class_name(str(item.schema.get("type")))

@@ -53,6 +53,7 @@ PLACES = (
     "cli/commands/test_clients",
     "cli/commands/test_hooks",
     "cli/commands/test_sync",
+    "cli/commands/test_types",
     "gateway/test_lost_answers",
     "operations/test_backup",
     "store/backups/test_backup",

@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -178,6 +179,16 @@ if __name__ == "__main__":
         check=False,
     )
     assert done.stdout.strip() == "['a b c Ann d e', 'ab', '0.0.0-dev.1']", done.stderr
+
+
+def test_the_example_of_the_guide_is_typed(tmp_path: Path, promptops: Promptops) -> None:
+    shutil.copytree(ROOT / "example-repo", tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".promptops"))
+    promptops("types", "--out", "my_app/prompts.py")
+    (tmp_path / "my_app" / "__init__.py").touch()
+    guide = (ROOT / "docs" / "typing.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"^```python\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    (tmp_path / "app.py").write_text(f"{block}\n\ndef ask_model(**call: object) -> str:\n    return 'Because.'\n")
+    assert "Success" in _mypy(tmp_path, "app.py", "my_app/prompts.py")
 
 
 def test_the_module_is_the_same_each_time_and_of_the_apps_that_are_named(tmp_path: Path, promptops: Promptops) -> None:
