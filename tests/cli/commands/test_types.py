@@ -139,6 +139,8 @@ def test_an_application_is_typed_by_the_module_and_runs_with_it(tmp_path: Path, 
         "support/bot-answer": _prompt("{% for d in docs %}{{ d }}{% endfor %}", more="template: jinja2\n"),
         "support/bot-answer-prompt": _prompt("Hi"),
         "a/client": _prompt("{{q}}"),
+        "a/talk": "model: openai/gpt-4o-2024-08-06\nmessages:\n  - {role: placeholder, name: history, optional: true}\n"
+                  "  - {role: user, content: '{{q}}'}\n",
         "7/eleven": _prompt("{{q}}"),
     })  # fmt: skip
     promptops("types", "--out", "types_of.py")
@@ -163,6 +165,9 @@ def work(plain: promptops.Client | promptops.AsyncClient) -> list[object]:
         listed = call.prompt.render(docs=["a", "b"])
     client.get_prompt("support/bot-answer-prompt").render()
     client.get_prompt("a/client").format(q="x")
+    history: list[dict[str, object]] = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    assert len(client.get_prompt("a/talk").render(q="x", history=history)) == 3
+    client.get_prompt("a/talk").render(q="x")
     return [answer(client.get_prompt("support-bot/answer")), listed[0]["content"], prompt.version]
 
 
