@@ -103,14 +103,40 @@ def _example(rng: random.Random) -> list[dict[str, Any]]:
     ]
 
 
+def _conversation(rng: random.Random) -> list[dict[str, Any]]:
+    placeholder = {"role": "placeholder", "name": "history", **rng.choice(({}, {"optional": True}, {"max": 20}))}
+    return [*_plain(rng)[:1], placeholder, {"role": "user", "content": rng.choice(_TEXTS)}]
+
+
+def _said(rng: random.Random) -> list[dict[str, Any]]:
+    """What an application has of a conversation: turns, calls of tools with their answers, pictures, braces."""
+    call = {"id": "c1", "type": "function", "function": {"name": "lookup", "arguments": '{"q": "{{mail}}"}'}}
+    turns: list[list[dict[str, Any]]] = [
+        [{"role": "user", "content": "Is {{mail}} there?"}, {"role": "assistant", "content": "No {it} is not."}],
+        [
+            {"role": "user", "content": "Look it up."},
+            {"role": "assistant", "content": rng.choice(("", "I look.")), "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "in Bern 🙂"},
+            {"role": "assistant", "content": "In Bern."},
+        ],
+    ]
+    return [message for turn in rng.sample(turns, rng.randint(0, len(turns))) for message in turn]
+
+
 SHAPES: Mapping[str, Callable[[random.Random], list[dict[str, Any]]]] = {
     "text": _plain,
     "turns": _turns,
     "example with tools": _example,
+    "conversation": _conversation,
 }
 
 
+_GEMINI = frozenset(("maxTokens", "temperature", "topP", "topK", "frequencyPenalty", "stop", "seed", "n", "toolChoice"))
+
+
 def _is_taken(name: str, model: str) -> bool:
+    if model in GEMINI:
+        return name in _GEMINI
     fields = TABLE.get(name)
     return fields is None or bool(fields.anthropic if model in CLAUDE else fields.chat or fields.responses)
 
@@ -137,10 +163,8 @@ def made(seed: int, models: tuple[str, ...], shape: str) -> Made:
         )
     )
     file = {"model": model, "modelParameters": parameters, "messages": messages, "tools": tools, **answer}
-    uses = any("mail" in str(message.get("content")) for message in messages)
-    return Made(
-        text=json.dumps(file, ensure_ascii=False),
-        model=model,
-        shape=shape,
-        values={"mail": "„x“ {{mail}} 🙂\t\n"} if uses else {},
-    )
+    written = json.dumps(messages)
+    values: dict[str, Any] = {"mail": "„x“ {{mail}} 🙂\t\n"} if "mail" in written else {}
+    if '"placeholder"' in written:
+        values["history"] = _said(rng)
+    return Made(text=json.dumps(file, ensure_ascii=False), model=model, shape=shape, values=values)
