@@ -50,6 +50,9 @@ def compile_described(name: str, value: Described, what: str) -> tuple[Definitio
 
 def _read(name: str, value: object) -> Definition:
     if isinstance(value, Mapping):
+        listed = value.get("messages")
+        if isinstance(listed, list | tuple):
+            value = {**value, "messages": [_written(item) for item in listed]}
         return cast(_Reader, import_module(_READER)).read_mapping(name, plain(value))  # type: ignore[arg-type]
     messages: object = [{"role": "user", "content": value}] if isinstance(value, str) else value
     if not isinstance(messages, Sequence) or isinstance(messages, bytes | bytearray | memoryview):

@@ -124,6 +124,7 @@ def test_a_fallback_has_examples_with_tools() -> None:
         assert [message["role"] for message in found.to_openai(q="a")["messages"]] == ["user", "assistant", "tool"]
         again = Prompt.fallback("bot/answer", [*found.messages, {"role": "user", "content": "x", "name": "ann"}])
         assert again.messages[:3] == found.messages
+        assert Prompt.fallback("bot/answer", {"messages": list(found.messages)}).messages == found.messages
 
 
 def test_a_text_is_read_as_the_text_of_a_file() -> None:
