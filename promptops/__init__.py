@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from promptops.client.async_client import AsyncClient
     from promptops.client.calls.call import Call
     from promptops.client.calls.exposure import Exposure
+    from promptops.client.media import Audio, File, Image
     from promptops.client.model_parameters import Parameters
     from promptops.client.prompt import Arguments, Fallback, Prompt, Reason, Renders, Source, Variant
     from promptops.client.state.app_release import ServedRelease
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     )
     from promptops.core.model import Prompt as Definition
     from promptops.core.own_facts import OwnFacts
+    from promptops.core.parts import Blob, Part, PartType
     from promptops.core.requests.request import Request
 
 __all__ = [
@@ -58,6 +60,8 @@ __all__ = [
     "AppNotFound",
     "Arguments",
     "AsyncClient",
+    "Audio",
+    "Blob",
     "Call",
     "Change",
     "ChannelNotFound",
@@ -66,6 +70,8 @@ __all__ = [
     "Engine",
     "Exposure",
     "Fallback",
+    "File",
+    "Image",
     "Input",
     "Invalid",
     "Json",
@@ -76,6 +82,8 @@ __all__ = [
     "OwnFacts",
     "ParameterNotTaken",
     "Parameters",
+    "Part",
+    "PartType",
     "Placeholder",
     "Prompt",
     "PromptNotFound",
@@ -105,6 +113,8 @@ _HOMES = {
     "AnswerCheck": "promptops.core.model",
     "Arguments": "promptops.client.prompt",
     "AsyncClient": "promptops.client.async_client",
+    "Audio": "promptops.client.media",
+    "Blob": "promptops.core.parts",
     "Call": "promptops.client.calls.call",
     "Change": "promptops.client.status",
     "Client": "promptops.client.sync_client",
@@ -112,11 +122,15 @@ _HOMES = {
     "Engine": "promptops.core.model",
     "Exposure": "promptops.client.calls.exposure",
     "Fallback": "promptops.client.prompt",
+    "File": "promptops.client.media",
+    "Image": "promptops.client.media",
     "Input": "promptops.core.model",
     "Json": "promptops.core.model",
     "Message": "promptops.core.model",
     "OwnFacts": "promptops.core.own_facts",
     "Parameters": "promptops.client.model_parameters",
+    "Part": "promptops.core.parts",
+    "PartType": "promptops.core.parts",
     "Placeholder": "promptops.core.model",
     "Prompt": "promptops.client.prompt",
     "Reason": "promptops.client.prompt",

@@ -24,12 +24,14 @@ _OPEN_FILES = (Path("/dev/fd"), Path("/proc/self/fd"))
 """The folders of a process's own open files, which is what a shell's ``<(command)`` names."""
 
 
-def with_given(prompt: Prompt, values: Mapping[str, Json], given: tuple[str, ...]) -> dict[str, Json]:
+def with_given(prompt: Prompt, values: Mapping[str, Json], given: tuple[str, ...], session: Session) -> dict[str, Json]:
     """Returns values, overridden by those of -v.
 
     Raises:
         Invalid: one is not NAME=VALUE, or names a field of what has none.
     """
+    from promptops.cli.media_arguments import media_argument
+    from promptops.core.parts import MEDIA
     from promptops.core.published_inputs import published_inputs
 
     values = dict(values)
@@ -48,7 +50,10 @@ def with_given(prompt: Prompt, values: Mapping[str, Json], given: tuple[str, ...
                 raise Invalid(f"'{name}' is a field, and '{step}' has another value already", hint=hint)
             place[step] = place = dict(inner)
             schema = _property(schema, field)
-        place[fields[-1] if fields else root] = _typed(text, schema)
+        if schema.get("type") in list(MEDIA):
+            place[root] = media_argument(name, text, str(schema["type"]), session.path)
+        else:
+            place[fields[-1] if fields else root] = _typed(text, schema)
     return values
 
 

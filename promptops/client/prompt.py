@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from promptops.client.calls.exposure import Exposure
 from promptops.client.definitions import Described, compile_described
 from promptops.client.model_parameters import Parameters
-from promptops.core.json_value import Json as Json  # `Value` names it, where the types of parameters are read
+from promptops.core.json_value import Json as Json  # `Value` names both, where the types of parameters are read
+from promptops.core.json_value import Medium as Medium
 from promptops.core.json_value import Value
 from promptops.core.model import Message, Placeholder
 from promptops.core.model import Prompt as Definition
@@ -195,9 +196,11 @@ class Prompt:
             ParameterNotTaken, Invalid: Converse does not take a parameter, a tool or a message.
             MissingVariable, UnknownVariable, VariableInvalid, OutputTooLarge: as :meth:`render` does.
         """
+        from promptops.core.media_blocks import with_bytes
         from promptops.core.requests.bedrock import bedrock_converse
 
-        return bedrock_converse(self.definition, self._rendered("", variables))
+        call = bedrock_converse(self.definition, self._rendered("", variables))
+        return {**call, "messages": with_bytes(call["messages"])}
 
     def to_mistral(self, /, **variables: Value) -> Arguments:
         """Returns the arguments of ``client.chat.complete`` of the package mistralai.

@@ -6,7 +6,7 @@ client, and one that a client could not load is refused, with its place, before 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from promptops.core.errors import Invalid, PromptopsError, TemplateInvalid, Unloadable
@@ -121,11 +121,17 @@ def _require_small(content: Content) -> None:
         (values_in(content_to_json(content)), VALUES, "values"),
         (len(prompts), PROMPTS, "prompts"),
         (len(inputs), INPUTS, "inputs with a schema that says more than `type: string`"),
-        (sum(openings(message.content) for prompt in prompts for message in prompt.written), TAGS, "tags"),
+        (sum(map(openings, _templates(prompts))), TAGS, "tags"),
         (len(_patterns(prompts, inputs)), PATTERNS, "different regular expressions in its schemas"),
     ):
         if count > most:
             raise Unloadable(f"'{content.app}' has {count:,} {what}, and at most {most:,} are allowed", hint=_SMALLER)
+
+
+def _templates(prompts: Sequence[Prompt]) -> Iterator[str]:
+    for prompt in prompts:
+        for message in prompt.written:
+            yield from message.templates
 
 
 def _patterns(prompts: Sequence[Prompt], inputs: Sequence[Input]) -> set[str]:
@@ -169,5 +175,6 @@ def _place(prompt: Prompt, error: PromptopsError) -> str:
     if not isinstance(error, TemplateInvalid) or error.number < 0:
         return ""
     message = prompt.messages[error.number]
-    line = message.content.count("\n", 0, error.offset) + 1 if isinstance(message, Message) else 1
-    return f", messages[{error.number}], line {line}"
+    if not isinstance(message, Message) or message.parts:  # a part has lines of its own
+        return f", messages[{error.number}]"
+    return f", messages[{error.number}], line {message.content.count(chr(10), 0, error.offset) + 1}"

@@ -35,6 +35,7 @@ from promptops.core.model import (
     Prompt,
     Tool,
 )
+from promptops.core.parts import Part
 from promptops.core.published_inputs import input_of
 from promptops.core.release_bytes import content_from_bytes, content_to_json
 from promptops.core.schema.input_schema import ANNOTATIONS, constraints
@@ -161,16 +162,28 @@ def _role(message: _Spoken) -> str:
 
 
 def _content(message: _Spoken) -> str:
-    return message.name if isinstance(message, Placeholder) else message.content
+    return message.name if isinstance(message, Placeholder) else message.shown
+
+
+def _parts(message: _Spoken) -> tuple[Part, ...]:
+    return message.parts if isinstance(message, Message) else ()
+
+
+def _without_text(message: _Spoken) -> list[Part]:
+    """Returns the parts of a message with nothing in those that are text."""
+    return [replace(part, text="") for part in _parts(message)]
 
 
 def _message(prompt: str, place: int, old: _Spoken, new: _Spoken) -> Iterator[Change]:
     if _role(old) != _role(new):
         summary = f"role {_role(old)} → {_role(new)}"
         yield _change(Bump.MINOR, prompt, f"messages[{place}].role", summary, _role(old), _role(new))
-    if _content(old) != _content(new):
+    if _content(old) != _content(new) or _parts(old) != _parts(new):
         field = f"messages[{place}].content"
-        yield _change(Bump.PATCH, prompt, field, f"wording of the {_role(new)} message", _content(old), _content(new))
+        is_wording = _without_text(old) == _without_text(new)
+        summary = f"{'wording' if is_wording else 'parts'} of the {_role(new)} message"
+        bump = Bump.PATCH if is_wording else Bump.MINOR
+        yield _change(bump, prompt, field, summary, _content(old), _content(new))
     if isinstance(old, Placeholder) or isinstance(new, Placeholder):
         return
     before, after = _text(old.extras()), _text(new.extras())

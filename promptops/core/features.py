@@ -48,10 +48,13 @@ LATER: Final = frozenset(
 HISTORY: Final = "history"
 """Prompts may have places for messages of the caller. An older client would send the conversation without them."""
 
+PARTS: Final = "parts"
+"""Messages may have parts, and variables may be images, files and audio. An older client would send them without."""
+
 TOOL_MESSAGES: Final = "tool-messages"
 """Messages may make and answer calls of tools, and have a name. An older client would send them without."""
 
-UNDERSTOOD: Final = (CHECKS, ESCAPES, HISTORY, MODELS, OFF, PARAMETERS, TOOL_MESSAGES)
+UNDERSTOOD: Final = (CHECKS, ESCAPES, HISTORY, MODELS, OFF, PARAMETERS, PARTS, TOOL_MESSAGES)
 """What this version's client understands, in order."""
 
 MAX_FEATURES: Final = 50
@@ -96,6 +99,8 @@ def features_of(prompt: Prompt) -> Iterator[str]:
         yield MODELS
     if not LATER.isdisjoint(prompt.parameters):
         yield PARAMETERS
+    if any(message.parts for message in prompt.written) or any(item.media for item in prompt.inputs):
+        yield PARTS
     if any(message.has_extras for message in prompt.written):
         yield TOOL_MESSAGES
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from promptops.core.json_value import Json
+from promptops.core.parts import Part
 
 PLACEHOLDER: Final = "placeholder"
 """What stands in place of a role where the caller's messages go."""
@@ -44,7 +45,7 @@ class Message:
     """One message of a prompt: a role and the template of its text.
 
     An assistant's message may have ``tool_calls``; a message of role tool has the id of the call that it answers.
-    ``name`` tells speakers of one role apart, where an API takes it.
+    ``name`` tells speakers of one role apart, where an API takes it. A message with ``parts`` has no ``content``.
     """
 
     role: Role
@@ -52,6 +53,19 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
     name: str = ""
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The texts in which values may stand: its content, or those of its parts."""
+        if not self.parts:
+            return (self.content,)
+        return tuple(template for part in self.parts if (template := part.template) is not None)
+
+    @property
+    def shown(self) -> str:
+        """Its content for people to read: parts that are no text in words."""
+        return "\n".join(part.shown for part in self.parts) if self.parts else self.content
 
     @property
     def has_extras(self) -> bool:

@@ -21,6 +21,7 @@ from promptops.core.deployment_parts import ReleaseRef as ReleaseRef
 from promptops.core.json_value import LISTS as LISTS
 from promptops.core.json_value import OBJECTS as OBJECTS
 from promptops.core.json_value import Json as Json
+from promptops.core.json_value import has_private
 from promptops.core.message import Message as Message
 from promptops.core.message import Placeholder as Placeholder
 from promptops.core.message import Role as Role
@@ -30,6 +31,7 @@ from promptops.core.names import is_name as is_name
 from promptops.core.names import is_segment as is_segment
 from promptops.core.origin import Origin
 from promptops.core.own_facts import OwnFacts as OwnFacts
+from promptops.core.parts import MEDIA, PartType
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """A variable's name. Fields are reached with dots: ``user.name``."""
@@ -69,13 +71,13 @@ class Input:
 
     @property
     def private(self) -> bool:
-        return _has_private(self.schema)
+        return has_private(self.schema)
 
-
-def _has_private(schema: Json) -> bool:
-    if isinstance(schema, Mapping):
-        return schema.get("private") is True or any(map(_has_private, schema.values()))
-    return isinstance(schema, list | tuple) and any(map(_has_private, schema))
+    @property
+    def media(self) -> PartType | None:
+        """What it is, if it is an image, a file or audio: types of ours, which its schema has as its ``type``."""
+        kind = self.schema.get("type")
+        return PartType(kind) if kind in MEDIA else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,8 @@ from typing import Any
 from promptops.core.errors import Invalid
 from promptops.core.model import Json, Prompt, ResponseFormat, Role
 from promptops.core.parameters import Api, chat_api, provider_of, require_format, to_call
+from promptops.core.part_forms import to_parts
+from promptops.core.parts import texts_of
 from promptops.core.system_places import SYSTEM, split_system
 from promptops.core.template.values import plain
 from promptops.core.tools import to_tool
@@ -27,7 +29,7 @@ _NAME = re.compile(r"[^A-Za-z0-9_-]")
 def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     """Returns the arguments of ``chat.completions.create``."""
     api = chat_api(prompt.model, prompt.parameters)
-    call = {**_model(prompt), "messages": [dict(message) for message in messages]}
+    call = {**_model(prompt), "messages": [_with_parts(api, message) for message in messages]}
     call |= to_call(api, prompt.parameters, model=prompt.model, own=prompt.own_facts)
     if prompt.tools:
         call["tools"] = [to_tool(api, tool) for tool in prompt.tools]
@@ -96,7 +98,13 @@ def _model(prompt: Prompt) -> dict[str, Json]:
 
 
 def _joined(messages: Messages) -> str:
-    return "\n\n".join(message["content"] for message in messages)
+    return "\n\n".join(texts_of(message["content"]) for message in messages)
+
+
+def _with_parts(api: Api, message: Mapping[str, Any]) -> dict[str, Any]:
+    """Copies a message, with its parts in the form of the API."""
+    content = message["content"]
+    return {**message, "content": content if isinstance(content, str) else to_parts(api, content, message["role"])}
 
 
 def _spoken(messages: Messages, api: Api) -> list[dict[str, Any]]:
@@ -109,7 +117,7 @@ def _spoken(messages: Messages, api: Api) -> list[dict[str, Any]]:
             f"a message of role 'tool' cannot be sent to {api}: it belongs to a call of a tool",
             hint="Give it the `tool_call_id` of a call in the assistant's message before.",
         )
-    return [{key: value for key, value in message.items() if key != "name"} for message in messages]
+    return [{key: value for key, value in _with_parts(api, message).items() if key != "name"} for message in messages]
 
 
 def _items(message: Mapping[str, Any]) -> Iterator[Json]:
@@ -141,7 +149,9 @@ def _turns(messages: Sequence[Mapping[str, Any]]) -> list[Json]:
         if not calls:
             turns.append({"role": message["role"], "content": message["content"]})
             continue
-        text: list[Json] = [{"type": "text", "text": message["content"]}] if message["content"] else []
+        text: list[Json] = message["content"]
+        if isinstance(message["content"], str):
+            text = [{"type": "text", "text": message["content"]}] if message["content"] else []
         uses: list[Json] = [
             {
                 "type": "tool_use",

@@ -56,7 +56,7 @@ def _fields(prompt: Prompt) -> _Fields:
     """Returns the fields of each variable, with theirs; nothing of Jinja, which may do without a field."""
     tree: _Fields = {}
     messages = prompt.written if prompt.engine is Engine.SIMPLE else ()
-    for name in sorted({name for message in messages for name in fields_in(message.content)}):
+    for name in sorted({name for message in messages for text in message.templates for name in fields_in(text)}):
         place = tree
         for step in name.split("."):
             place = place.setdefault(step, {})

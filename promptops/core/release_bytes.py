@@ -18,7 +18,8 @@
 and has ``checks`` where a prompt has some, ``escapes`` where one has ``"escapes": true``, ``parameters`` where one has
 a parameter that clients before 0.7.0 do not know, ``models`` where ``models`` says something of models of its prompts
 (:mod:`promptops.core.own_facts`), ``tool-messages`` where a message has more than role and content: ``tool_calls``
-(``[{"id", "name", "arguments": {…}}]``), ``tool_call_id``, ``name``, and ``history`` where there is a place for the
+(``[{"id", "name", "arguments": {…}}]``), ``tool_call_id``, ``name``, ``parts`` where one has ``parts`` and an empty
+content, whose bytes are in ``blobs`` (:mod:`promptops.core.part_bytes`), and ``history`` where there is a place for the
 messages of a caller: ``{"role": "placeholder", "name": "history", "optional": true, "max": 50, "system": true,
 "private": true}``. ``messages`` is always there; every other key of a prompt is left out at its default, so that a
 later key changes no digest of before. Prompts and inputs are mappings: their order means nothing, and they are read
@@ -57,6 +58,7 @@ from promptops.core.model import (
     is_name,
     is_segment,
 )
+from promptops.core.part_bytes import Blobs, blobs_of, part_to_json
 from promptops.core.release_models import models_from_json, models_to_json
 
 SCHEMA = "promptops.release/1"
@@ -64,7 +66,7 @@ SCHEMA = "promptops.release/1"
 MAX_ELEMENTS = 200_000
 """Values and names in a release: more would take far more memory to read than its 1 MiB."""
 
-_KEYS = frozenset(("schema", "app", "prompts", "models", "requires"))
+_KEYS = frozenset(("schema", "app", "prompts", "models", "requires", "blobs"))
 _PROMPT_KEYS = frozenset(
     (
         "model",
@@ -79,7 +81,7 @@ _PROMPT_KEYS = frozenset(
         "escapes",
     )
 )
-_MESSAGE_KEYS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name"))
+_MESSAGE_KEYS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name", "parts"))
 _PLACEHOLDER_KEYS = frozenset(("role", "name", "optional", "max", "system", "private"))
 _TOOL_CALL_KEYS = frozenset(("id", "name", "arguments"))
 _TOOL_KEYS = frozenset(("name", "description", "parameters", "type", "strict", "settings"))
@@ -110,7 +112,15 @@ def content_to_json(content: Content) -> Json:
     _same_number(prompts, content.prompts, f"app '{content.app}' has two prompts of one name")
     models: Mapping[str, Json] = {"models": models_to_json(content.models)} if content.models else {}
     requires: Mapping[str, Json] = {"requires": list(content.requires)} if content.requires else {}
-    return {"schema": SCHEMA, "app": content.app, "prompts": prompts, **models, **requires}
+    blobs = blobs_of(content.prompts)
+    return {
+        "schema": SCHEMA,
+        "app": content.app,
+        "prompts": prompts,
+        **models,
+        **requires,
+        **({"blobs": blobs} if blobs else {}),
+    }
 
 
 def content_from_bytes(data: bytes, wanted: Callable[[str, Json], bool] = lambda _name, _prompt: True) -> Content:
@@ -128,19 +138,19 @@ def content_from_bytes(data: bytes, wanted: Callable[[str, Json], bool] = lambda
     if not is_name(app):
         raise Invalid(f"$.app: {app!r} is not an app's name")
     prompts = _mapping(document.get("prompts"), "$.prompts")
+    chosen = [(name, item) for name, item in sorted(prompts.items()) if wanted(name, item)]
     own = models_from_json(document["models"], prompts) if "models" in document else {}
+    blobs = Blobs.of(document["blobs"]) if "blobs" in document else Blobs({})
     content = Content(
         app=app,
-        prompts=tuple(
-            _prompt(name, item, f"$.prompts.{name}", own)
-            for name, item in sorted(prompts.items())
-            if wanted(name, item)
-        ),
+        prompts=tuple(_prompt(name, item, f"$.prompts.{name}", own, blobs) for name, item in chosen),
         requires=_requires(document["requires"]) if "requires" in document else (),
         models=tuple(own.values()),
     )
     if own and MODELS not in content.requires:
         raise Invalid(f"$.models says something, and $.requires does not have '{MODELS}'")
+    if len(chosen) == len(prompts):
+        blobs.require_used()
     for prompt in content.prompts:
         _same_number({each.name for each in prompt.variables}, prompt.variables, _TWICE.format(prompt.name))
         for feature in features_of(prompt):
@@ -193,6 +203,8 @@ def _message_to_json(message: Message | Placeholder) -> Json:
         written["tool_call_id"] = message.tool_call_id
     if message.name:
         written["name"] = message.name
+    if message.parts:
+        written["parts"] = [part_to_json(part) for part in message.parts]
     return written
 
 
@@ -235,7 +247,7 @@ def _requires(value: Json) -> tuple[str, ...]:
     return tuple(map(str, value))
 
 
-def _prompt(name: str, value: Json, path: str, own: Mapping[str, OwnFacts]) -> Prompt:
+def _prompt(name: str, value: Json, path: str, own: Mapping[str, OwnFacts], blobs: Blobs) -> Prompt:
     if not all(is_segment(segment) for segment in name.split("/")):
         raise Invalid(f"$.prompts: {name!r} is not a prompt's name")
     fields = _mapping(value, path, _PROMPT_KEYS)
@@ -243,7 +255,7 @@ def _prompt(name: str, value: Json, path: str, own: Mapping[str, OwnFacts]) -> P
     schema = fields.get("json_schema")
     return Prompt(
         name=name,
-        messages=_each(fields.get("messages"), f"{path}.messages", _message),
+        messages=_each(fields.get("messages"), f"{path}.messages", lambda item, at: _message(item, at, blobs)),
         model=None if model is None else _text(model, f"{path}.model"),
         parameters=_mapping(fields.get("parameters", {}), f"{path}.parameters"),
         engine=_choice(Engine, fields.get("engine", Engine.SIMPLE), f"{path}.engine"),
@@ -259,16 +271,20 @@ def _prompt(name: str, value: Json, path: str, own: Mapping[str, OwnFacts]) -> P
     )
 
 
-def _message(value: Json, path: str) -> Message | Placeholder:
+def _message(value: Json, path: str, blobs: Blobs) -> Message | Placeholder:
     if isinstance(value, OBJECTS) and value.get("role") == PLACEHOLDER:
         return _placeholder(value, path)
     fields = _mapping(value, path, _MESSAGE_KEYS)
+    content = _text(fields.get("content"), f"{path}.content")
+    if "parts" in fields and (content or not fields["parts"]):
+        raise Invalid(f"{path} has `parts` beside a content, or none in them")
     return Message(
         role=_choice(Role, fields.get("role"), f"{path}.role"),
-        content=_text(fields.get("content"), f"{path}.content"),
+        content=content,
         tool_calls=_each(fields.get("tool_calls", []), f"{path}.tool_calls", _tool_call),
         tool_call_id=_text(fields.get("tool_call_id", ""), f"{path}.tool_call_id"),
         name=_text(fields.get("name", ""), f"{path}.name"),
+        parts=_each(fields.get("parts", []), f"{path}.parts", blobs.part),
     )
 
 

@@ -16,7 +16,7 @@ from promptops.core.errors import Invalid, NotFound, PromptopsError
 from promptops.core.evidence.case_table import Arm
 from promptops.core.evidence.content import prompt_content, share_of
 from promptops.core.model import Content
-from promptops.core.models.refusal import text_of
+from promptops.core.parts import texts_of
 from promptops.core.suite.suite import Case, Check, Suite, SuiteKind
 from promptops.evals.grading import PYTHON
 from promptops.evals.request import Request, request_of
@@ -277,7 +277,7 @@ def _asked(suite: Suite, prompt: str, case: Case, having: Sequence[Side], repeat
             where = f"suite '{suite.name}', case {identity[:19]}, {side.label}/{prompt}"
             said = f"it cannot be put to this prompt ({error.code})" if suite.held else error.message
             raise Invalid(f"{where}: {said}", hint="" if suite.held else error.hint) from error
-        spoken = [text_of(message) for message in messages if message["role"] == "user"]
+        spoken = [texts_of(message["content"]) for message in messages if message["role"] == "user"]
         user_messages[side.arm] = spoken[-1] if spoken else ""
     return Asked(
         suite=suite.name,
@@ -295,7 +295,7 @@ def _asked(suite: Suite, prompt: str, case: Case, having: Sequence[Side], repeat
 
 def _rendered(prompt: CompiledPrompt, case: Case) -> list[dict[str, Any]]:
     """Returns the messages of a case: those of its variables that the prompt takes; the others are for the judges."""
-    return prompt.template.render(prompt.template.values_of_case(case.variables))
+    return prompt.template.render(prompt.template.values_of_case(case.values(case.variables)))
 
 
 def _nothing(app: str, known: Mapping[str, Suite], selection: Selection) -> Invalid:

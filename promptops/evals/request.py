@@ -20,7 +20,7 @@ from promptops.core.provider_arguments import anthropic_messages, openai_chat
 
 Messages = Sequence[Mapping[str, Any]]
 
-_LIMIT = 8 << 20  # bytes of one request: several times what a prompt may render to
+_LIMIT = 32 << 20  # bytes of one request: with an image of the most bytes that a variable may have
 _DEFAULT_PROVIDER = "openai"  # of a model without a provider, as for the client
 
 

@@ -5,7 +5,7 @@ All slow work happens here, before any transaction: git, parsing, linting, canon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -182,7 +182,7 @@ def workspace_folder(repository: Repository, root: Path, sha: str) -> str:
     return repository.spelling(sha, under) if sha else under
 
 
-def _dirty(repository: Repository, prefix: str, apps: Iterable[AppSource], *, as_they_are: bool) -> tuple[str, ...]:
+def _dirty(repository: Repository, prefix: str, apps: Sequence[AppSource], *, as_they_are: bool) -> tuple[str, ...]:
     """Returns the files of these apps that a release reads and that the commit does not have like that.
 
     A release of the files as they are has their bytes, so every other byte counts; a release of the commit does not.
@@ -192,9 +192,10 @@ def _dirty(repository: Repository, prefix: str, apps: Iterable[AppSource], *, as
 
     paths = [f"{prefix}{app.path}" for app in apps]
     marker = f"{prefix}promptops.yml"
+    read = {marker, *(f"{prefix}{path}" for app in apps for path in app.files)}  # with those that messages embed
 
     def reads(file: str) -> bool:
-        return file == marker or any(below(file, path) and may_be_read(file[len(path) :].strip("/")) for path in paths)
+        return file in read or any(below(file, path) and may_be_read(file[len(path) :].strip("/")) for path in paths)
 
     ask = repository.different if as_they_are else repository.dirty
     return ask([*paths, marker], reads=reads)

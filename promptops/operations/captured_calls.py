@@ -6,7 +6,7 @@ A case is known by a keyed hash, so evidence of it does not show what a user wro
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,6 +16,7 @@ from promptops.core.declarations import Capture
 from promptops.core.digest import canonical
 from promptops.core.errors import Invalid
 from promptops.core.evidence.content import normalised
+from promptops.core.media_values import is_described
 from promptops.core.model import Json
 from promptops.core.names import AppName, ChannelName
 from promptops.core.outcomes.kept_call import PRIVATE, SAMPLED, Kept, PlacedCall
@@ -65,7 +66,8 @@ class CapturedCase:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Captured:
     """The newest cases, each once, the newest first. ``private`` are calls that were left out since a variable of them
-    is private, and ``captures`` says whether the app captures variables now. No call came after ``until``.
+    is private, or an image or a file whose bytes are not kept. ``captures`` says whether the app captures variables
+    now. No call came after ``until``.
     """
 
     app: AppName
@@ -92,7 +94,7 @@ def captured_calls(registry: Registry, request: CapturedRequest, *, now: datetim
         private = 0
         for placed in _wanted(reader, request, until):
             variables = placed.call.variables or {}
-            if _is_private(variables.values()):
+            if any(map(_is_unknown, variables.values())):
                 private += 1
                 continue
             case = _case(placed, secret)
@@ -128,8 +130,8 @@ def _is_drawn(call: str) -> bool:
     return int.from_bytes(sha256(call.encode()).digest()[:8], "big") % _SHARES < SAMPLED * _SHARES
 
 
-def _is_private(values: Iterable[object]) -> bool:
-    return any(isinstance(value, str) and value.startswith(PRIVATE) for value in values)
+def _is_unknown(value: object) -> bool:
+    return is_described(value) or (isinstance(value, str) and value.startswith(PRIVATE))
 
 
 def _case(placed: PlacedCall, secret: bytes) -> CapturedCase:

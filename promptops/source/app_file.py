@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from promptops.core.declarations import NOTHING, Declarations
 from promptops.core.floating_models import floats
 from promptops.core.model import VARIABLE, Json, OwnFacts, Profile, is_name, is_segment
+from promptops.core.parts import MEDIA
+from promptops.core.schema.media_schema import media_schema_flaw
 from promptops.source.app_declarations import KEYS as DECLARED
 from promptops.source.app_declarations import read_declarations
 from promptops.source.parameters import read_parameters, refuse_untaken
@@ -123,7 +125,11 @@ def read_input_schemas(fields: Fields) -> dict[str, Mapping[str, Json]]:
             continue
         if ALIAS in schema.value:
             schema = schema.without(ALIAS)
-        check_schema(schema, f"the schema of '{name}'")
+        if schema.value.get("type") in list(MEDIA):
+            if flaw := media_schema_flaw(schema.value):
+                schema.add("schema-invalid", None, f"the schema of '{name}': {flaw}")
+        else:
+            check_schema(schema, f"the schema of '{name}'")
         schema.flag("private")
         schemas[name] = schema.value or _TEXT
     return schemas

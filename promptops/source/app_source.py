@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from promptops.core.features import features_of
 from promptops.core.model import Content, OwnFacts, Prompt, is_name, is_segment
+from promptops.core.part_bytes import blobs_of
+from promptops.core.parts import MAX_EMBEDDED
 from promptops.source import placeholders
 from promptops.source.app_file import APP_FILE, AppFile, read_app_file
 from promptops.source.apps import AppFolder, is_prompt
 from promptops.source.origin import Origin
 from promptops.source.partials import Partials
+from promptops.source.parts import AppFiles
 from promptops.source.prompt_file import ENDINGS, Around, PromptFile, read_prompt
 from promptops.source.suites.folder import read_suites
 from promptops.source.suites.read_suite import ReadSuite
@@ -34,6 +37,7 @@ class ReadApp:
     file: AppFile
     prompts: tuple[PromptFile, ...]
     partials: Partials
+    embedded: Mapping[str, Report] = field(default_factory=dict)
     suite_files: tuple[ReadSuite, ...] = ()
     suite_reports: tuple[Report, ...] = ()
 
@@ -54,6 +58,7 @@ class ReadApp:
             yield prompt.report
         for origin in self.partials.origins.values():
             yield origin.report
+        yield from self.embedded.values()
 
     def content(self) -> Content:
         """Returns the content as it would be released. Incomplete if the app has errors."""
@@ -95,6 +100,7 @@ def read_app(
     """
     tree.prepare([only] if only else [path for path in folder.files if is_source(folder, path)])
     partials = Partials(_partials(tree, folder, file.report))
+    files = AppFiles.of(tree, folder.path, map(folder.inside, folder.files), map(folder.inside, folder.others))
     around = Around(
         pins=file.pins,
         judges=file.judges,
@@ -102,9 +108,10 @@ def read_app(
         aliases=file.aliases,
         partials=partials,
         models=file.models,
+        files=files,
     )
     prompts = tuple(_prompts(tree, folder, file.report, around, only))
-    app = ReadApp(folder=folder, name=name, file=file, prompts=prompts, partials=partials)
+    app = ReadApp(folder=folder, name=name, file=file, prompts=prompts, partials=partials, embedded=files.reports)
     _links(app)
     if not prompts and not file.report:
         file.report.add("no-prompts", 0, "the app has no prompt file", f"Files end in {', '.join(ENDINGS)}.")
@@ -202,9 +209,16 @@ def _links(app: ReadApp) -> None:
 
 
 def _size(app: ReadApp) -> None:
-    if sum(len(prompt.report.text) for prompt in app.prompts) < _MAX_CONTENT // 8 and not app.partials.origins:
+    prompts = tuple(file.prompt for file in app.prompts if file.prompt)
+    blobs = [str(data) for data in blobs_of(prompts).values()]
+    if sum(len(data) // 4 * 3 for data in blobs) > MAX_EMBEDDED + 2:
+        hint = "Give the `url` of large ones, or split the app."
+        message = f"the files in the app's messages are over {MAX_EMBEDDED // 1024} KiB together"
+        app.file.report.add("embedded-too-large", 0, message, hint)
+    few = sum(len(prompt.report.text) for prompt in app.prompts) < _MAX_CONTENT // 8
+    if few and not app.partials.origins and not blobs:
         return
-    size = sum(_content_size(file.prompt) for file in app.prompts if file.prompt)
+    size = sum(map(_content_size, prompts)) + sum(map(len, blobs))
     if size > _MAX_CONTENT:
         app.file.report.add(
             "content-too-large", 0, f"the app's content is over {_MAX_CONTENT:,} bytes", "Split the app."
@@ -212,7 +226,7 @@ def _size(app: ReadApp) -> None:
 
 
 def _content_size(prompt: Prompt) -> int:
-    return sum(len(message.content.encode("utf-8", "replace")) for message in prompt.written)
+    return sum(len(text.encode("utf-8", "replace")) for message in prompt.written for text in message.templates)
 
 
 def _by_name(prompt: Prompt) -> str:

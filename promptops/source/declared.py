@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from promptops.core.floating_models import floats
 from promptops.core.model import Input, Json, OwnFacts, Tool
+from promptops.core.parts import PartType
 from promptops.core.tools import CUSTOM, FUNCTION, tool_flaw
 from promptops.source.app_file import FLOATING_HINT, MODEL, PINNED_MODEL, Pin, read_input_schemas
 from promptops.source.schemas import check_schema
@@ -47,8 +48,15 @@ def read_model(fields: Fields, pins: Mapping[str, Pin], models: Mapping[str, Own
     return name, ""
 
 
-def read_inputs(fields: Fields, shared: Mapping[str, Mapping[str, Json]], used: Collection[str]) -> tuple[Input, ...]:
-    """Returns the prompt's own inputs, the app's inputs that the messages use, and a text input for other variables."""
+def read_inputs(
+    fields: Fields,
+    shared: Mapping[str, Mapping[str, Json]],
+    used: Collection[str],
+    media: Mapping[str, PartType],
+) -> tuple[Input, ...]:
+    """Returns the prompt's own inputs, the app's inputs that the messages use, and inputs for other variables: text,
+    or what the part is that is the variable (``media``).
+    """
     declared = fields.value.get("inputs")
     if isinstance(declared, list):
         message = "`inputs` is a list, as other tools have it, and not part of the release"
@@ -63,6 +71,8 @@ def read_inputs(fields: Fields, shared: Mapping[str, Mapping[str, Json]], used: 
     inputs = []
     for name in sorted({*own, *used}):
         schema = own.get(name) or shared.get(name)
+        if schema is None and name in media:
+            schema = {"type": str(media[name])}
         inputs.append(Input(name=name, schema=schema) if schema is not None else _text_input(name))
     return tuple(inputs)
 

@@ -17,6 +17,7 @@ from promptops.source import placeholders
 from promptops.source.message_extras import NO_EXTRAS, read_message_extras, require_calls
 from promptops.source.origin import Origin
 from promptops.source.partials import Expander
+from promptops.source.parts import AppFiles, read_parts
 from promptops.source.text.fields import Fields, shown
 from promptops.source.text.findings import Near, near, short
 
@@ -32,7 +33,9 @@ _OF_OTHERS = ("type", "content", "variable_name", "variableName", "variable")
 _SHAPES = frozenset((PLACEHOLDER, "messagesplaceholder", "messageplaceholder"))
 
 
-def read_messages(fields: Fields, expand: Expander) -> tuple[tuple[Message | Placeholder, ...], frozenset[str]]:
+def read_messages(
+    fields: Fields, expand: Expander, files: AppFiles
+) -> tuple[tuple[Message | Placeholder, ...], frozenset[str]]:
     """Returns the messages at ``messages``, and the names of the variables in their texts."""
     messages: list[Message | Placeholder] = []
     used: set[str] = set()
@@ -44,7 +47,7 @@ def read_messages(fields: Fields, expand: Expander) -> tuple[tuple[Message | Pla
         if _is_placeholder(item):
             if (placeholder := _placeholder(item)) is not None:
                 messages.append(placeholder)
-        elif (read := _message(item, expand)) is not None:
+        elif (read := _message(item, expand, files)) is not None:
             messages.append(read[0])
             used |= read[1]
     require_calls(fields, [message for message in messages if isinstance(message, Message)])
@@ -81,12 +84,15 @@ def report_unknown_keys(fields: Fields, known: tuple[str, ...], twins: Mapping[s
     )
 
 
-def _message(item: Fields, expand: Expander) -> tuple[Message, frozenset[str]] | None:
+def _message(item: Fields, expand: Expander, files: AppFiles) -> tuple[Message, frozenset[str]] | None:
     if not _KEY_SET.issuperset(item.value):
         report_unknown_keys(item, _KEYS, _TWINS)
     role = _role(item, _KNOWN)
     is_plain = _PLAIN.issuperset(item.value) and role is not Role.TOOL
     extras = NO_EXTRAS if is_plain else read_message_extras(item, role)
+    if isinstance(item.value.get("content"), list):
+        parts, names = read_parts(item, role, files, lambda where, key, text: _expanded(where, key, text, expand))
+        return None if role is None or not parts else (replace(extras, role=role, parts=parts), names)
     content = item.written("content")
     if content is None:
         if item.value.get("content") is not None:
@@ -96,7 +102,7 @@ def _message(item: Fields, expand: Expander) -> tuple[Message, frozenset[str]] |
                 item.add("missing-key", None, "a message needs `content`")
             return None
         content = ""
-    expanded = _content(item, content, expand)
+    expanded = _expanded(item, "content", content, expand)
     if role is None or expanded is None:
         return None
     return replace(extras, role=role, content=expanded[0]), expanded[1]
@@ -113,8 +119,8 @@ def _role(item: Fields, known: Collection[str]) -> Role | None:
     return None
 
 
-def _content(item: Fields, content: str, expand: Expander) -> tuple[str, frozenset[str]] | None:
-    path = (*item.path, "content")
+def _expanded(item: Fields, key: str, content: str, expand: Expander) -> tuple[str, frozenset[str]] | None:
+    path = (*item.path, key)
     document = item.document
     origin = Origin(report=item.report, text=content, place=lambda offset: document.inside(path, offset))
     placeholders.scan(origin)

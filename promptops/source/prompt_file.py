@@ -23,6 +23,7 @@ from promptops.source.names import Names
 from promptops.source.origin import Origin
 from promptops.source.parameters import read_parameters, refuse_untaken, refuse_untaken_format
 from promptops.source.partials import Expander, Partials
+from promptops.source.parts import AppFiles, check_media, media_of, refuse_untaken_parts
 from promptops.source.requests import check_request
 from promptops.source.schemas import read_json_schema
 from promptops.source.suites.own import SUITE_KEYS, read_own_suite
@@ -69,7 +70,8 @@ _E = TypeVar("_E", Engine, ResponseFormat)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """The parts of an app that its prompts share: pins, judges, shared inputs and their aliases, partials.
+    """The parts of an app that its prompts share: pins, judges, shared inputs and their aliases, partials,
+    files.
 
     ``models`` are what the workspace says of models.
     """
@@ -80,6 +82,7 @@ class Around:
     aliases: Mapping[str, str] = field(default_factory=dict)
     partials: Partials = field(default_factory=lambda: Partials({}))
     models: Mapping[str, OwnFacts] = field(default_factory=dict)
+    files: AppFiles = field(default_factory=AppFiles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +163,7 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
     engine = _choice(fields, "template", Engine) or Engine.SIMPLE
     names = Names.of(fields, around.inputs, around.aliases, has_dollar=around.partials.has_dollar)
     expand = Expander(around.partials, engine, names)
-    messages, used = read_messages(fields, expand) if body is None else read_body(fields, body, expand)
+    messages, used = read_messages(fields, expand, around.files) if body is None else read_body(fields, body, expand)
     model, pin = read_model(fields, around.pins, around.models)
     own_facts = around.models.get(model or "")
     parameters = _parameters(fields, model, around.pins[pin].parameters if pin else {}, own_facts)
@@ -173,7 +176,10 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
         hint = "Set `responseFormat: json_schema`, or remove it."
         fields.add_at_key("json-schema-unused", "jsonSchema", "`jsonSchema` has no effect here", hint)
     places = {message.name for message in messages if isinstance(message, Placeholder)}
-    inputs = tuple(item for item in read_inputs(fields, around.inputs, used | places) if item.name not in places)
+    parts = media_of(messages)
+    read = read_inputs(fields, around.inputs, {*used, *places, *parts}, parts)
+    inputs = tuple(item for item in read if item.name not in places)
+    check_media(fields, inputs, used, parts)
     prompt = Prompt(
         name=name,
         messages=messages,
@@ -186,10 +192,11 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
         json_schema=schema,
         checks=read_answer_checks(fields, [*places, *(item.name for item in inputs)]),
         escapes=engine is Engine.SIMPLE
-        and any(isinstance(message, Message) and has_escapes(message.content) for message in messages),
+        and any(isinstance(message, Message) and any(map(has_escapes, message.templates)) for message in messages),
         own_facts=own_facts,
     )
-    suite = read_own_suite(fields, prompt, around.judges, names.aliases)
+    suite = read_own_suite(fields, prompt, around.judges, names.aliases, around.files)
+    refuse_untaken_parts(fields, prompt)
     check_request(fields, prompt, suite)
     return PromptFile(
         report=fields.report,
@@ -197,7 +204,7 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
         prompt=prompt,
         suite=suite,
         pin=pin,
-        variables=used,
+        variables=used | parts.keys(),
         model_at=fields.document.offset((*fields.path, "model")),
     )
 

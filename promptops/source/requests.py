@@ -51,22 +51,24 @@ def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]
             refusal = Refusal(place=(name,), message=flaw.message, source="", hint=str(flaw.hint))
             fields.report.add("request-doubtful", _place(fields, refusal), flaw.message, str(flaw.hint))
     except PromptopsError as error:
-        if not any(tool.type not in ("function", "custom") for tool in prompt.tools):
+        has_parts = any(message.parts for message in prompt.written)  # which have their own findings
+        if not has_parts and not any(tool.type not in ("function", "custom") for tool in prompt.tools):
             fields.add("request-refused", "model", error.message, str(error.hint))
 
 
 def _rendered(prompt: Prompt, suite: ReadSuite | None) -> Sequence[Mapping[str, str]]:
     """The messages with the values of the first case, else with made ones; as they are written where neither fits."""
-    if sum(len(message.content) for message in prompt.written) <= _RENDERED:
+    if sum(len(text) for message in prompt.written for text in message.templates) <= _RENDERED:
         made, histories = sample_values(prompt), sample_histories(prompt)
         cases = suite.suite.cases[:1] if suite is not None and prompt.engine is Engine.SIMPLE else ()
-        for values in (*({**made, **case.variables, **histories} for case in cases), made):
+        tries: list[Mapping[str, Json]] = [*({**made, **case.values(made), **histories} for case in cases), made]
+        for values in tries:
             try:
                 template = Template.compile(prompt, limit=_LIMIT)
                 return template.render(template.values_of_case({name: values[name] for name in made}))
             except PromptopsError:  # a schema that samples cannot satisfy, or a template that has its own finding
                 continue
-    return [{"role": str(message.role), "content": message.content, **message.extras()} for message in prompt.written]
+    return [{"role": str(message.role), "content": message.shown, **message.extras()} for message in prompt.written]
 
 
 def _place(fields: Fields, refusal: Refusal) -> int:

@@ -22,6 +22,8 @@ from promptops.core.model import (
     Tool,
     ToolCall,
 )
+from promptops.core.part_bytes import blob_of
+from promptops.core.parts import Part, PartType
 
 TEXTS = st.sampled_from(["", "Hello {{name}}", "Hello {{ name }}\n", "é {% x %}"])
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -64,13 +66,38 @@ ANSWER_CHECKS = st.sampled_from(
 PAIRS = _unique(st.lists(st.tuples(NAMES, SCHEMAS), max_size=3))
 
 TOOL_CALLS = st.builds(ToolCall, id=NAMES, name=NAMES, arguments=st.sampled_from([{}, {"q": "{{name}}"}, {"n": [1]}]))
-MESSAGES = st.builds(Message, role=st.sampled_from(Role), content=TEXTS) | st.builds(
-    Message,
-    role=st.sampled_from(Role),
-    content=TEXTS,
-    tool_calls=st.lists(TOOL_CALLS, max_size=2).map(tuple),
-    tool_call_id=st.just("") | NAMES,
-    name=st.just("") | NAMES,
+PARTS = (
+    st.builds(Part, type=st.just(PartType.TEXT), text=TEXTS)
+    | st.builds(
+        Part,
+        type=st.just(PartType.IMAGE),
+        blob=st.sampled_from([b"a", b"b"]).map(blob_of),
+        media_type=st.sampled_from(["image/png", "image/gif"]),
+        detail=st.sampled_from(["", "low"]),
+    )
+    | st.builds(
+        Part,
+        type=st.just(PartType.FILE),
+        url=st.sampled_from(["https://example.com/{{name}}", "https://example.com/a"]),
+        filename=st.sampled_from(["", "a.pdf"]),
+    )
+)
+MESSAGES = (
+    st.builds(Message, role=st.sampled_from(Role), content=TEXTS)
+    | st.builds(
+        Message,
+        role=st.sampled_from(Role),
+        content=st.just(""),
+        parts=st.lists(PARTS, min_size=1, max_size=3).map(tuple),
+    )
+    | st.builds(
+        Message,
+        role=st.sampled_from(Role),
+        content=TEXTS,
+        tool_calls=st.lists(TOOL_CALLS, max_size=2).map(tuple),
+        tool_call_id=st.just("") | NAMES,
+        name=st.just("") | NAMES,
+    )
 )
 PLACEHOLDERS = st.builds(
     Placeholder,

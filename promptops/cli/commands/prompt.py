@@ -101,7 +101,7 @@ def _rounds(session: Session, subject: Named, chosen: Mapping[str, Any]) -> Iter
     if sum(bool(chosen[name]) for name in ("case", "all_cases", "cases")) > 1:
         raise Invalid("--case, --all-cases and --cases each say which values", hint="Give one of them.")
     file = chosen["file"]
-    values = with_given(prompt, read_values(file, session) if file else {}, chosen["given"])
+    values = with_given(prompt, read_values(file, session) if file else {}, chosen["given"], session)
     if chosen["cases"]:
         for number, of_case in enumerate(read_cases(chosen["cases"], session), 1):
             yield Round(values={**of_case, **values}, id=f"case-{number}", place=f"case {number}")
@@ -110,7 +110,9 @@ def _rounds(session: Session, subject: Named, chosen: Mapping[str, Any]) -> Iter
         for number, case in _cases(session, subject, chosen["case"]):
             own_id = case.given_id if _CUSTOM_ID.fullmatch(case.given_id) else f"case-{number}"
             place = f"case {number}" + (f" ({case.given_id})" if case.given_id else "")
-            yield Round(values={**template.values_of_case(case.variables), **values}, id=own_id, place=place)
+            yield Round(
+                values={**template.values_of_case(case.values(case.variables)), **values}, id=own_id, place=place
+            )
     else:
         yield Round(values=values)
 
@@ -205,7 +207,7 @@ def _shape(rendered: Rendered) -> JsonObject:
 
 
 def _lines(rendered: Rendered) -> list[Line]:
-    from promptops.core.models.refusal import text_of
+    from promptops.core.parts import shown_content
 
     prompt = rendered.prompt
     settings = ", ".join(f"{name} {json.dumps(value)}" for name, value in sorted(prompt.parameters.items()))
@@ -214,6 +216,6 @@ def _lines(rendered: Rendered) -> list[Line]:
     lines: list[Line] = [[Span(head, "quiet")]]
     for message in rendered.messages:
         lines += ["", [Span(message["role"], "name")]]
-        lines += [Sent(line) for line in text_of(message).removesuffix("\n").split("\n")]
+        lines += [Sent(line) for line in shown_content(message["content"]).removesuffix("\n").split("\n")]
         lines += [f"{key}: {json.dumps(item)}" for key, item in message.items() if key not in ("role", "content")]
     return lines

@@ -216,7 +216,7 @@ def _messages(prompt: Prompt) -> list[Line]:
             lines += ["", [Span(f"    {PLACEHOLDER}", "strong")], ["    ", _place(message)]]
             continue
         lines += ["", [Span(f"    {message.role}", "strong")]]
-        lines += [["    ", text] for text in message.content.removesuffix("\n").split("\n")]
+        lines += [["    ", text] for text in message.shown.removesuffix("\n").split("\n")]
         lines += [["    ", f"{key}: {json.dumps(item)}"] for key, item in message.extras().items()]
     return lines
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from promptops.core.model import Json
 from promptops.core.outcomes.kept_call import MAX_VARIABLES, captured, messages_digest, rendering_digest
+from promptops.core.parts import PartType
 from promptops.core.template.values import plain
 
 _VALUE: Final = 250
@@ -31,13 +32,14 @@ class Renders(Protocol):
 class CapturingTemplate:
     """The template of a call's prompt. It renders as the other does, and holds the variables of the last time."""
 
-    __slots__ = ("_digest", "_template", "_values", "api", "names", "room")
+    __slots__ = ("_digest", "_media", "_template", "_values", "api", "names", "room")
 
     def __init__(self, template: Renders) -> None:
         self._template = template
         self._values: Mapping[str, Json] | None = None
         self._digest = b""
         self.names = template.names
+        self._media: Mapping[str, PartType] = getattr(template, "media", {})
         self.api = ""
         self.room = 0
 
@@ -50,8 +52,19 @@ class CapturingTemplate:
         messages = self._template.render(values)
         self.api, self._values, self.room, self._digest = api, None, 0, messages_digest(messages)
         if sum(len(value) for value in values.values() if isinstance(value, str)) <= MAX_VARIABLES:
-            self._hold({name: value if type(value) is str else plain(value) for name, value in values.items()})
+            self._hold(
+                {name: value if type(value) is str else self._plain(name, value) for name, value in values.items()}
+            )
         return messages
+
+    def _plain(self, name: str, value: object) -> Json:
+        """A value as it is kept: of an image and the like a few words, and never its bytes."""
+        kind = self._media.get(name)
+        if kind is None or value is None:
+            return plain(value)
+        from promptops.core.media_values import media_value
+
+        return media_value(kind, value).described()
 
     def _hold(self, values: Mapping[str, Json]) -> None:
         room = 0

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from promptops.core.model import LISTS, OBJECTS, Json, Prompt
+from promptops.core.parts import PartType
 
 _WORD = "sample"
+_MEDIA: Mapping[PartType, Json] = {
+    PartType.IMAGE: {"data": "iVBORw0KGgo=", "media_type": "image/png"},
+    PartType.FILE: {"data": "JVBERi0xLjc=", "media_type": "application/pdf"},
+    PartType.AUDIO: {"data": "UklGRgAAAABXQVZF", "media_type": "audio/wav"},
+}
+"""The first bytes of a PNG, a PDF and a WAV."""
 _LONGEST = 10_000
 _DEEPEST = 8  # a schema that refers to itself ends here; nothing is looked up for a deeper value
 
@@ -16,7 +23,10 @@ def sample_values(prompt: Prompt) -> dict[str, Json]:
 
     A schema with patterns or conditions may refuse the value, which rendering then reports.
     """
-    values = {each.name: _sample(each.schema, each.schema, _DEEPEST) for each in prompt.inputs}
+    values = {
+        each.name: _MEDIA[each.media] if each.media is not None else _sample(each.schema, each.schema, _DEEPEST)
+        for each in prompt.inputs
+    }
     return values | sample_histories(prompt)
 
 

@@ -18,6 +18,7 @@ from promptops.core.errors import Invalid, ParameterNotTaken
 from promptops.core.json_value import OBJECTS, Json
 from promptops.core.model import Prompt, ResponseFormat, Role, Tool
 from promptops.core.parameters import SAMPLING, Api, chosen_tool, provider_of, takes_sampling
+from promptops.core.part_forms import to_parts
 from promptops.core.provider_arguments import envelope
 from promptops.core.requests.mapping import Messages, arguments_of, as_list, mapped, one_of, require_spoken, text_of
 from promptops.core.system_places import split_system
@@ -91,11 +92,14 @@ def _turns(messages: Messages) -> list[Json]:
 
 
 def _blocks(message: Mapping[str, Any]) -> list[Json]:
-    text = text_of(message["content"], Api.BEDROCK)
-    if message["role"] == Role.TOOL:
-        return [{"toolResult": {"toolUseId": message["tool_call_id"], "content": [{"text": text}]}}]
+    content = message["content"]
     calls = message.get("tool_calls", ())
-    blocks: list[Json] = [{"text": text}] if text or not calls else []
+    if isinstance(content, str):
+        blocks: list[Json] = [{"text": content}] if content or not calls or message["role"] == Role.TOOL else []
+    else:
+        blocks = to_parts(Api.BEDROCK, content, message["role"])
+    if message["role"] == Role.TOOL:
+        return [{"toolResult": {"toolUseId": message["tool_call_id"], "content": blocks}}]
     for call in calls:
         use: Json = {"toolUseId": call["id"], "name": call["function"]["name"], "input": arguments_of(call)}
         blocks.append({"toolUse": use})

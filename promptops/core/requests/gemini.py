@@ -19,6 +19,7 @@ from promptops.core.errors import Invalid, ParameterNotTaken
 from promptops.core.json_value import LISTS, OBJECTS, Json
 from promptops.core.model import Prompt, ResponseFormat, Role, Tool
 from promptops.core.parameters import Api, chosen_tool, provider_of
+from promptops.core.part_forms import to_parts
 from promptops.core.provider_arguments import envelope
 from promptops.core.requests.mapping import (
     Messages,
@@ -133,7 +134,8 @@ def _contents(messages: Messages) -> list[Json]:
 
 def _parts(message: Mapping[str, Any]) -> list[Json]:
     calls = message.get("tool_calls", ())
-    parts: list[Json] = [{"text": text_of(message["content"], Api.GEMINI)}] if message["content"] or not calls else []
+    content = message["content"]
+    parts = to_parts(Api.GEMINI, content, message["role"]) if content or not calls else []
     return parts + [
         {"function_call": {"id": call["id"], "name": call["function"]["name"], "args": arguments_of(call)}}
         for call in calls

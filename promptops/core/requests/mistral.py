@@ -15,6 +15,7 @@ from promptops.core.errors import ParameterNotTaken
 from promptops.core.json_value import OBJECTS, Json
 from promptops.core.model import Prompt, ResponseFormat, Role
 from promptops.core.parameters import EXTRA, Api, chosen_tool, provider_of
+from promptops.core.part_forms import to_parts
 from promptops.core.provider_arguments import envelope
 from promptops.core.requests.mapping import Messages, mapped, one_of, require_spoken
 from promptops.core.system_places import SYSTEM
@@ -79,6 +80,8 @@ def mistral_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
 
 def _message(message: Mapping[str, Any], *, is_last: bool) -> Json:
     own = {key: value for key, value in message.items() if key != "name"}
+    if not isinstance(message["content"], str):
+        own["content"] = to_parts(Api.MISTRAL, message["content"], message["role"])
     if message["role"] in SYSTEM:
         own["role"] = Role.SYSTEM.value
     return {**own, "prefix": True} if is_last and message["role"] == Role.ASSISTANT else own

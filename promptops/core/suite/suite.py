@@ -49,7 +49,8 @@ class Case:
     ``given_id`` is empty for a case that is known by its variables. ``cluster`` names what it shares with others: a
     conversation, a document. ``labels`` are a person's verdicts, by the check's name. ``checks`` hold for it alone.
     ``keyed`` is a keyed hash of the variables, 64 hexadecimal digits, where these are a user's: in every digest it
-    stands for them, so they cannot be guessed.
+    stands for them, so they cannot be guessed. ``files`` are the bytes of variables that are an image, a file or
+    audio, in base64, which ``variables`` has by their digests.
     """
 
     variables: Mapping[str, Json]
@@ -60,6 +61,20 @@ class Case:
     labels: Mapping[str, str] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     keyed: str = ""
+    files: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def values(self, names: Iterable[str]) -> dict[str, Json]:
+        """Returns its values of these variables, as far as it has them; of files the bytes in base64."""
+        return {
+            name: {"data": self.files[name], **self._named(name)} if name in self.files else self.variables[name]
+            for name in names
+            if name in self.variables
+        }
+
+    def _named(self, name: str) -> dict[str, Json]:
+        said = self.variables[name]
+        assert isinstance(said, Mapping)
+        return {key: said[key] for key in ("media_type", "filename") if key in said}
 
     @property
     def id(self) -> str:

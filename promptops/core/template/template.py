@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from promptops.core.errors import MissingVariable, OutputTooLarge, TemplateInvalid
 from promptops.core.model import Engine, Json, Message, Placeholder, Prompt
 from promptops.core.template.history import size_of
 from promptops.core.template.simple import TagKind, each_tag
 from promptops.core.template.values import Signature, text_of
+
+if TYPE_CHECKING:
+    from promptops.core.parts import PartType
+    from promptops.core.template.layout import Layout
 
 LIMIT = 1_000_000
 """Characters of all rendered messages of a prompt by default: about 250,000 tokens, far above prompts in use."""
@@ -38,7 +42,7 @@ def variables(text: str, engine: Engine) -> frozenset[str]:
 class Template:
     """The messages of one prompt, compiled once. Immutable, and safe to share between threads."""
 
-    __slots__ = ("_extras", "_fast", "_limit", "_messages", "_places", "_signature")
+    __slots__ = ("_extras", "_fast", "_layout", "_limit", "_messages", "_places", "_signature")
 
     def __init__(
         self,
@@ -48,8 +52,10 @@ class Template:
         fast: _Fast | None,
         extras: Sequence[tuple[int, Message]] = (),
         places: Sequence[tuple[int, str]] = (),
+        layout: Layout | None = None,
     ) -> None:
-        """Use :meth:`compile`."""
+        """Use :meth:`compile`. ``messages`` are the templates of all messages, one by one."""
+        self._layout = layout
         self._signature = signature
         self._extras = tuple(extras)
         self._places = tuple(places)
@@ -66,16 +72,18 @@ class Template:
                 placeholder the name of another variable.
             ExtraMissing: the prompt needs jinja2 or jsonschema, which is not installed.
         """
-        bodies = _bodies(prompt)
+        templates = _templates(prompt)
+        bodies = _bodies(prompt, templates)
         used = {root for body in bodies for root in body.roots}
         texts = {name for body in bodies for name in body.texts}
         data = {name for body in bodies for name in body.data}
         places = prompt.placeholders
         signature = Signature(prompt.name, prompt.inputs, used, loose=(used - texts) | data, placeholders=places)
-        messages = [(str(message.role), body) for message, body in zip(prompt.written, bodies, strict=True)]
+        messages = [(str(role), body) for (_, role, _), body in zip(templates, bodies, strict=True)]
         extras = [(at, message) for at, message in enumerate(prompt.written) if message.has_extras]
         fast = None if places else _Fast.of(messages, signature, limit)
-        return cls(signature, messages, limit, fast, extras, _places(prompt))
+        layout = _layout(prompt) if any(message.parts for message in prompt.written) else None
+        return cls(signature, messages, limit, fast, extras, _places(prompt), layout)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -86,6 +94,11 @@ class Template:
     def open_names(self) -> frozenset[str]:
         """The variables that take any JSON value."""
         return self._signature.open_names
+
+    @property
+    def media(self) -> Mapping[str, PartType]:
+        """The variables that are an image, a file or audio."""
+        return self._signature.media
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -110,8 +123,9 @@ class Template:
     def render(self, values: Mapping[str, object], /) -> list[dict[str, Any]]:
         """Returns the messages as ``{"role": …, "content": …}``, new objects each time.
 
-        Messages with calls of tools have ``tool_calls`` or ``tool_call_id`` in the form of chat completions. Those that
-        are given for a placeholder stand in its place, as they are.
+        Messages with calls of tools have ``tool_calls`` or ``tool_call_id`` in the form of chat completions, and the
+        content of messages with parts is a list of parts in that form. Those that are given for a placeholder stand in
+        its place, as they are.
 
         Raises:
             MissingVariable: a variable or field has no value.
@@ -123,6 +137,8 @@ class Template:
         messages = self._fast.render(values) if self._fast is not None else None
         if messages is None:
             return self._carefully(values)
+        if self._layout is not None:
+            messages = self._layout.arrange(messages, values)
         for at, message in self._extras:
             messages[at] |= message.extras()
         return messages
@@ -138,6 +154,8 @@ class Template:
             content = body.render(bound, left, self._limit)
             left -= len(content)
             rendered.append({"role": role, "content": content})
+        if self._layout is not None:
+            rendered = self._layout.arrange(rendered, bound)
         for at, message in self._extras:
             rendered[at] |= message.extras()
         for (at, _), history in zip(reversed(self._places), reversed(histories), strict=True):
@@ -292,17 +310,31 @@ def _places(prompt: Prompt) -> list[tuple[int, str]]:
     return places
 
 
-def _bodies(prompt: Prompt) -> Sequence[_Body]:
+def _layout(prompt: Prompt) -> Layout:
+    from promptops.core.template.layout import Layout
+
+    return Layout(prompt)
+
+
+def _templates(prompt: Prompt) -> list[tuple[int, str, str]]:
+    """The texts of all messages in which values may stand, each with the number and the role of its message."""
+    return [
+        (number, message.role, text)
+        for number, message in enumerate(prompt.messages)
+        if isinstance(message, Message)
+        for text in message.templates
+    ]
+
+
+def _bodies(prompt: Prompt, templates: Sequence[tuple[int, str, str]]) -> Sequence[_Body]:
     if prompt.engine is not Engine.JINJA2:
-        return [_Pieces(message.content, prompt.name, escapes=prompt.escapes) for message in prompt.written]
+        return [_Pieces(text, prompt.name, escapes=prompt.escapes) for _, _, text in templates]
     from promptops.core.template.jinja import Compiled
 
     bodies = []
-    for number, message in enumerate(prompt.messages):
-        if isinstance(message, Placeholder):
-            continue
+    for number, _, text in templates:
         try:
-            bodies.append(Compiled(message.content, prompt.name))
+            bodies.append(Compiled(text, prompt.name))
         except TemplateInvalid as error:
             error.number = number
             raise

@@ -12,7 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from promptops.core.errors import MissingVariable, TemplateInvalid, UnknownVariable, VariableInvalid
 from promptops.core.model import Input, Json, Placeholder
+from promptops.core.parts import PartType
 from promptops.core.schema.input_schema import Check, compile_check, is_open, is_text, unevaluated
+from promptops.core.schema.media_schema import media_schema_flaw
 from promptops.core.template.history import read_history
 
 MAX_DEPTH = 100
@@ -62,7 +64,7 @@ class Signature:
     placeholders. ``notes`` say what of the inputs' schemas is not evaluated: values pass there.
     """
 
-    __slots__ = ("_checks", "_defaults", "_known", "_places", "_prompt", "names", "notes")
+    __slots__ = ("_checks", "_defaults", "_known", "_media", "_places", "_prompt", "names", "notes")
 
     def __init__(
         self,
@@ -91,6 +93,10 @@ class Signature:
         if len(self._known) != len(self.names) or len(self._places) != len(placeholders):
             taken = next(each.name for each in placeholders if self.names.count(each.name) > 1 or len(placeholders) > 1)
             raise TemplateInvalid(f"the placeholder '{taken}' of prompt '{prompt}' has the name of another variable")
+        self._media = {item.name: item.media for item in inputs if item.media is not None}
+        if in_text := sorted(self._media.keys() & set(used)):
+            name = in_text[0]
+            raise TemplateInvalid(f"input '{name}' of prompt '{prompt}' is of type {self._media[name]}, and in a text")
         self._defaults: dict[str, Json] = {}
         notes: list[str] = []
         self._checks: dict[str, Check] = {}
@@ -98,7 +104,10 @@ class Signature:
             try:
                 if not item.required:
                     self._defaults[name] = plain(item.schema["default"])
-                if is_text(item.schema):
+                if name in self._media:
+                    if flaw := media_schema_flaw(item.schema):
+                        raise ValueError(flaw)
+                elif is_text(item.schema):
                     if name not in loose or item.schema.keys() != {"type"}:
                         self._checks[name] = _require_text
                 elif is_open(item.schema):
@@ -112,14 +121,23 @@ class Signature:
         self.notes = tuple(notes)
 
     @property
+    def media(self) -> Mapping[str, PartType]:
+        """The variables that are an image, a file or audio."""
+        return self._media
+
+    @property
     def takes_all_text(self) -> bool:
         """True if every variable is required and takes any text."""
-        return not self._defaults and all(check in (_require_text, _refuse_null) for check in self._checks.values())
+        return (
+            not self._defaults
+            and not self._media
+            and all(check in (_require_text, _refuse_null) for check in self._checks.values())
+        )
 
     @property
     def open_names(self) -> frozenset[str]:
         """The variables that take any JSON value."""
-        return self._known - self._checks.keys()
+        return self._known - self._checks.keys() - self._media.keys()
 
     def bind(self, values: Mapping[str, object]) -> dict[str, Json]:
         """Returns one plain value for every name.
@@ -160,6 +178,8 @@ class Signature:
                 return self._defaults[name]
             raise MissingVariable(name, prompt=self._prompt)
         try:
+            if name in self._media:
+                return self._said(name, values[name])
             value = plain(values[name])
             if name in self._places:
                 return read_history(value, self._places[name])
@@ -171,6 +191,14 @@ class Signature:
         if problem:
             raise VariableInvalid(name, problem, prompt=self._prompt)
         return value
+
+    def _said(self, name: str, value: object) -> Json:
+        """What a part says of the value; None where an optional one is not given."""
+        if value is None and name in self._defaults:
+            return None
+        from promptops.core.media_values import media_value
+
+        return media_value(self._media[name], value).said()
 
 
 def _flaw(value: Json, placeholder: Placeholder) -> str:

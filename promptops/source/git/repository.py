@@ -30,6 +30,7 @@ from promptops.source.git.tree import GitTree
 from promptops.source.tree import WorkingTree
 
 _COMMIT = re.compile(r"[A-Za-z0-9@_.][^\s\0-\x1f\\:?*\[]{0,249}")
+_MOST_COMPARED = 1 << 20  # bytes of a file: a release has no larger one
 _PERSON = re.compile(r"^(?P<who>author|committer) (?P<name>[^\n]*>) (?P<at>\d{1,12}) [+-]\d{4}$", re.MULTILINE)
 
 
@@ -283,7 +284,7 @@ def _same_bytes(committed: GitTree | None, now: WorkingTree, path: str) -> bool:
     """True if a file has the id of its committed blob: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects"""
     sha = committed.blob(path) if committed else ""
     try:
-        data = now.read(path)
+        data = now.read(path, _MOST_COMPARED)
     except FileNotFoundError:
         return not sha
     algorithm = hashlib.sha1 if len(sha) == 40 else hashlib.sha256

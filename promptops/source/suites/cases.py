@@ -6,6 +6,7 @@ A key that a prompt or a check uses as a variable is one, whatever its name; onl
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from promptops.core.model import Json
 from promptops.core.suite.fill import names_in
 from promptops.core.suite.suite import Case, Check
 from promptops.source.app_file import Pin
+from promptops.source.suites.case_media import CaseFiles
 from promptops.source.suites.checks import CHECK, is_sound, read_checks
 from promptops.source.suites.judges import unknown_variables
 from promptops.source.text.fields import Fields
@@ -30,7 +32,7 @@ class CaseReader:
     """Reads the cases of one suite. ``inputs`` are the variables of its prompts, ``named`` those that its checks use.
 
     ``known`` are all keys that a case of a suite file may have; a case has checks of its own only there. It is None for
-    ``testData``, which other tools read too. ``aliases`` are other names of variables.
+    ``testData``, which other tools read too. ``aliases`` are other names of variables, ``media`` those of files.
     """
 
     inputs: Collection[str]
@@ -38,13 +40,16 @@ class CaseReader:
     known: Collection[str] | None = None
     judges: Mapping[str, Pin] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    media: CaseFiles = field(default_factory=CaseFiles)
 
     @classmethod
-    def of_suite_file(cls, inputs: Collection[str], named: Collection[str], judges: Mapping[str, Pin]) -> CaseReader:
+    def of_suite_file(
+        cls, inputs: Collection[str], named: Collection[str], judges: Mapping[str, Pin], media: CaseFiles
+    ) -> CaseReader:
         """Returns the reader of a suite file's cases."""
         used = set(named) - {"completion"}  # which a judge's prompt names, and no case has
         known = dict.fromkeys((*sorted({*inputs, *used, *JUDGED}), EXPECTED, *OWN_KEYS))
-        return cls(inputs=inputs, named=named, known=known, judges=judges)
+        return cls(inputs=inputs, named=named, known=known, judges=judges, media=media)
 
     def read(self, fields: Fields) -> Case | None:
         """Reads a case; None if it has no digest, of which the file has a finding already."""
@@ -57,17 +62,32 @@ class CaseReader:
         if self.known is not None:
             _refuse_unknown(fields, variables, self.known)
         expected = _text(fields.value.get(EXPECTED))
+        files = self._files(fields, variables)
         if not own:
-            return Case(variables=variables, expected=expected)
+            return Case(variables=variables, expected=expected, files=files)
         return Case(
             variables=variables,
             expected=expected,
+            files=files,
             given_id=_label(fields, "id") if "id" in own else "",
             cluster=_label(fields, "cluster") if "cluster" in own else "",
             tags=fields.texts("tags") or () if "tags" in own else (),
             labels=_labels(fields) if "labels" in own else {},
             checks=self._checks(fields, variables) if "checks" in own else (),
         )
+
+    def _files(self, fields: Fields, variables: dict[str, Json]) -> dict[str, str]:
+        """Returns the bytes of variables that are an image and the like, and puts their digests among the variables."""
+        files: dict[str, str] = {}
+        for name, kind in self.media.kinds.items():
+            if variables.get(name) is None or name not in fields.value:
+                continue
+            value = self.media.read(fields, name, kind)
+            if value is not None:
+                variables[name] = value.described()
+                if value.data is not None:
+                    files[name] = base64.b64encode(value.data).decode("ascii")
+        return files
 
     def _is_own(self, key: str, value: Json) -> bool:
         if key in self.inputs or key in self.named:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from promptops.core.model import Prompt, is_segment
 from promptops.source.app_file import Pin
+from promptops.source.parts import AppFiles
 from promptops.source.suites.data_file import ENDINGS as DATA_ENDINGS
 from promptops.source.suites.data_file import MAX_DATA
 from promptops.source.suites.read_suite import ReadSuite
@@ -34,11 +35,16 @@ def read_suites(
     have a suite of their own.
     """
     base = f"{folder}/{EVALS}".removeprefix("/")
+
+    def inside(path: str) -> str:
+        return path[len(folder) + 1 :] if folder else path
+
     around = SuiteSurroundings(
         prompts=prompts,
         judges=judges,
         data_files=[path for path in files if path.startswith(base) and path.endswith(DATA_ENDINGS)],
         read=lambda path: read_text(tree, path, most=MAX_DATA),
+        files=AppFiles.of(tree, folder, map(inside, files), map(inside, others), EVALS),
     )
     suites: list[ReadSuite] = []
     reports = [

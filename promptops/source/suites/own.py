@@ -11,6 +11,8 @@ from promptops.core.model import Json, Prompt
 from promptops.core.suite.fill import names_in
 from promptops.core.suite.suite import Suite
 from promptops.source.app_file import Pin
+from promptops.source.parts import AppFiles
+from promptops.source.suites.case_media import CaseFiles
 from promptops.source.suites.cases import OWN_KEYS, CaseReader
 from promptops.source.suites.checks import EVALUATOR, read_check
 from promptops.source.suites.judges import unknown_variables
@@ -21,16 +23,17 @@ SUITE_KEYS = ("testData", "evaluators")
 
 
 def read_own_suite(
-    fields: Fields, prompt: Prompt, judges: Mapping[str, Pin], aliases: Mapping[str, str]
+    fields: Fields, prompt: Prompt, judges: Mapping[str, Pin], aliases: Mapping[str, str], files: AppFiles
 ) -> ReadSuite | None:
     """Reads both keys; None if there is nothing at them. An evaluator that cannot run is kept and reported.
 
-    ``aliases`` are what cases may call a variable besides its name.
+    ``aliases`` are what cases may call a variable besides its name, ``files`` those that a case may name.
     """
     if not fields.value.get("testData") and not fields.value.get("evaluators"):
         return None
     inputs = {item.name for item in prompt.variables}
-    reader = CaseReader(inputs=inputs, named=_named(fields.value), aliases=aliases)
+    media = CaseFiles.of({prompt.name: prompt}, files)
+    reader = CaseReader(inputs=inputs, named=_named(fields.value), aliases=aliases, media=media)
     cases, places = [], []
     offsets = fields.document.offsets((*fields.path, "testData"))
     for item in fields.each("testData"):

@@ -15,6 +15,8 @@ from promptops.core.schema.input_schema import is_text
 from promptops.core.suite.fill import names_in
 from promptops.core.suite.suite import Case, Check, Suite, SuiteKind
 from promptops.source.app_file import Pin
+from promptops.source.parts import AppFiles
+from promptops.source.suites.case_media import CaseFiles
 from promptops.source.suites.cases import CaseReader, CaseRules
 from promptops.source.suites.checks import CHECK, read_checks
 from promptops.source.suites.data_file import ENDINGS as DATA_ENDINGS
@@ -38,6 +40,12 @@ class SuiteSurroundings:
     judges: Mapping[str, Pin] = field(default_factory=dict)
     data_files: Sequence[str] = ()
     read: Callable[[str], Report] = Report
+    files: AppFiles | None = None
+
+    def base_of(self, report: Report) -> str:
+        """Returns the folder of a file of a suite, relative to the app."""
+        folder = self.files.folder if self.files is not None else ""
+        return posixpath.dirname(report.path.removeprefix(f"{folder}/") if folder else report.path)
 
 
 def read_suite_file(report: Report, name: str, around: SuiteSurroundings) -> ReadSuite | None:
@@ -103,7 +111,8 @@ def _inputs(prompts: Mapping[str, Prompt]) -> set[str]:
 def _case_rules(fields: Fields, around: SuiteSurroundings, prompts: Mapping[str, Prompt]) -> CaseRules:
     inputs = _inputs(prompts)
     named = names_in(fields.value.get("checks"))
-    reader = CaseReader.of_suite_file(inputs, named, around.judges)
+    media = CaseFiles.of(prompts, None if "held" in fields.value else around.files, around.base_of(fields.report))
+    reader = CaseReader.of_suite_file(inputs, named, around.judges, media)
     if not prompts:  # then no variable is known, and each would be a finding
         reader = CaseReader(inputs=inputs, named=named)
     typed = {

@@ -35,9 +35,14 @@ def read_text(tree: Tree, path: str, *, most: int = MAX_FILE) -> Report:
     if len(data) > most:
         hint = "Split it: a prompt is rarely this large." if most == MAX_FILE else "Split it."
         return _refused(path, "file-too-large", f"over {most // 1024:,} KiB", hint)
-    if data.startswith(_LFS):
+    if is_lfs_pointer(data):
         return _refused(path, "lfs-pointer", "the file is a Git LFS pointer", "Take the file out of Git LFS.")
     return report_of(path, data)
+
+
+def is_lfs_pointer(data: bytes) -> bool:
+    """Returns whether bytes are not those of a file, and say where Git LFS has them."""
+    return data.startswith(_LFS)
 
 
 def report_of(path: str, data: bytes) -> Report:

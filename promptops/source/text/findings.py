@@ -84,6 +84,9 @@ RULES: dict[str, Rule] = {
     "not-a-file": _error("A link, a submodule, a device, or a name that is not UTF-8, where a source file belongs."),
     "not-utf8": _error("The file is not UTF-8 text."),
     "lfs-pointer": _error("The file is a Git LFS pointer, not the text itself."),
+    "file-missing": _error("A file that a part of a message names is not in the app's files/ folder."),
+    "embedded-too-large": _error("Files in messages that are over 512 KiB together."),
+    "media-type": _error("Bytes of a part of a message that are not of its type, or of none that is known."),
     "nul-character": _error("A NUL character, which no database keeps."),
     # YAML and JSON
     "yaml-syntax": _error("The file is not YAML."),
@@ -134,6 +137,9 @@ RULES: dict[str, Rule] = {
     ),
     "parameter-not-taken": _error(
         "A parameter that the API of the model's provider does not take. Suppressed, the call refuses it.", fixed=False
+    ),
+    "part-not-taken": _error(
+        "A part of a message that no API of the model's provider takes. Suppressed, the call refuses it.", fixed=False
     ),
     "request-refused": _error(
         "A request that the API of the model's provider refuses, as the page in the hint says. Suppressed, it is sent.",
