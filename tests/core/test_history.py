@@ -14,7 +14,7 @@ from promptops.core.model import Bump, Content, Engine, Input, Json, Message, Pl
 from promptops.core.published_inputs import published_inputs
 from promptops.core.release_bytes import content_from_bytes, encode
 from promptops.core.template.template import Template
-from tests.client.prompts import made
+from tests.client.prompts import CLAUDE, made
 
 SYSTEM = Message(role=Role.SYSTEM, content="Be {{tone}}.")
 USER = Message(role=Role.USER, content="{{question}}")
@@ -241,6 +241,14 @@ def test_every_api_gets_the_conversation_in_its_form() -> None:
         {"role": "assistant", "content": "12 degrees."},
         {"role": "user", "content": "And now?"},
     ]
+
+
+def test_anthropic_caches_a_conversation_up_to_its_last_block_where_the_prompt_says_so() -> None:
+    cached: dict[str, Json] = {"cache_control": {"type": "ephemeral"}}
+    found = made(messages=MESSAGES, model=CLAUDE, parameters={"maxTokens": 9, "extra": cached})
+    values: dict[str, Any] = {"history": [said()], **VALUES}
+    assert found.to_anthropic(**values)["extra_body"] == cached
+    assert found.request(**values).body["cache_control"] == {"type": "ephemeral"}
 
 
 # --- the release ---------------------------------------------------------------------------------

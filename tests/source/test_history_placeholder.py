@@ -178,3 +178,19 @@ def test_a_case_without_the_conversation_that_a_prompt_requires_is_a_warning() -
     (found,) = prompt_findings(file("{role: placeholder, name: history}", USER, more=more))
     assert found.code == "case-incomplete" and "'history'" in found.message
     assert prompt_findings(file("{role: placeholder, name: history, optional: true}", USER, more=more)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("chat.jsonl", '{"id": "a", "question": "x", "history": [{"role": "user", "content": "Hi, Ann"}]}\n'),
+        ("chat.csv", 'id,question,history\na,x,"[{""role"": ""user"", ""content"": ""Hi, Ann""}]"\n'),
+    ],
+)
+def test_a_file_of_cases_has_conversations_as_json(name: str, data: str) -> None:
+    suite = f"prompts: [answer]\ncases: {name}\nchecks: [{{contains: x}}]\n"
+    files = {"answer.prompt.yml": file("{role: placeholder, name: history}", USER)}
+    loaded = checked({**files, "evals/chat.suite.yml": suite, f"evals/{name}": data})
+    assert loaded.findings == ()
+    [case] = loaded.app("bot").suites["chat"].cases
+    assert case.variables["history"] == [{"role": "user", "content": "Hi, Ann"}]
