@@ -12,6 +12,7 @@ from promptops.core.finding import Finding, Severity
 
 if TYPE_CHECKING:
     from promptops.source.load import Loaded
+    from promptops.source.tree import Tree
     from promptops.source.types_module import Method, Surface
 
 ENDINGS = (".py", ".pyi")
@@ -67,9 +68,9 @@ def behind(root: Path, loaded: Loaded) -> Iterator[Finding]:
         return
     tree = WorkingTree(root)
     for path in tree.files():
-        if not path.endswith(ENDINGS) or not tree.read(path, len(HEAD)).startswith(HEAD.encode()):
+        if not path.endswith(ENDINGS) or not _read(tree, path, len(HEAD)).startswith(HEAD):
             continue
-        header = read_header(tree.read(path, _MOST).decode("utf-8", "replace"))
+        header = read_header(_read(tree, path, _MOST))
         if header is None or header.digest not in _digests(loaded, header.apps, stub=path.endswith("i")):
             apps = "".join(f" {shlex.quote(app)}" for app in (header.apps if header else ()))
             yield Finding(
@@ -81,6 +82,14 @@ def behind(root: Path, loaded: Loaded) -> Iterator[Finding]:
                 message="the types of the prompts are not those of the prompt files any more",
                 hint=f"promptops types{apps} --out {shlex.quote(path)}",
             )
+
+
+def _read(tree: Tree, path: str, most: int) -> str:
+    """Returns the beginning of a file; nothing of one that cannot be read, which is no matter of prompts."""
+    try:
+        return tree.read(path, most).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _digests(loaded: Loaded, apps: Sequence[str], *, stub: bool) -> tuple[str, ...]:

@@ -265,3 +265,11 @@ def test_check_finds_a_module_that_is_behind(tmp_path: Path, promptops: Promptop
     assert "other.py" in behind()
     (tmp_path / "other.py").write_text('# Written by "promptops types" for \n')
     assert "other.py" in behind()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file")
+def test_check_goes_on_where_a_module_of_the_application_cannot_be_read(tmp_path: Path, promptops: Promptops) -> None:
+    _write(tmp_path, {"bot/x": _prompt("{{q}}")})
+    (tmp_path / "app.py").write_text("x = 1\n")
+    (tmp_path / "app.py").chmod(0)
+    assert "types-behind" not in promptops("check").out
