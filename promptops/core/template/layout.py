@@ -16,13 +16,15 @@ from promptops.core.parts import Part, PartType, url_flaw
 from promptops.core.template.simple import each_tag
 
 Rendered: TypeAlias = dict[str, Any]
-_Slot: TypeAlias = Callable[[Iterator[Rendered], Mapping[str, Any]], Rendered | None]
+_Late: TypeAlias = Callable[[Iterator[Rendered], Mapping[str, Any]], Rendered | None]
+_Slot: TypeAlias = tuple[str, Rendered | None, _Late | None]
+"""The kind of a part; what it says, where that is the same each time; else what makes it. A text has neither."""
 
 
 class Layout:
     """Where each rendered text of a prompt belongs. Immutable."""
 
-    __slots__ = ("_messages", "_roles")
+    __slots__ = ("_messages",)
 
     def __init__(self, prompt: Prompt) -> None:
         """Takes a prompt with parts.
@@ -35,10 +37,9 @@ class Layout:
             if kinds.get(part.input) is not part.type:
                 raise TemplateInvalid(f"prompt '{prompt.name}' has no input '{part.input}' of type {part.type}")
         self._messages = tuple(
-            tuple(_slot(part, prompt.name) for part in message.parts) if message.parts else None
+            (str(message.role), tuple(_slot(part, prompt.name) for part in message.parts) if message.parts else None)
             for message in prompt.written
         )
-        self._roles = tuple(str(message.role) for message in prompt.written)
 
     def arrange(self, texts: Sequence[Rendered], values: Mapping[str, Any]) -> list[Rendered]:
         """Returns the messages; ``texts`` are those of all templates in order, ``values`` those of variables.
@@ -47,34 +48,43 @@ class Layout:
             VariableInvalid: the values do not make a URL.
         """
         left = iter(texts)
-        return [
-            next(left) if slots is None else {"role": role, "content": _parts(slots, left, values)}
-            for role, slots in zip(self._roles, self._messages, strict=True)
-        ]
-
-
-def _parts(slots: Sequence[_Slot], texts: Iterator[Rendered], values: Mapping[str, Any]) -> list[Rendered]:
-    return [part for slot in slots if (part := slot(texts, values)) is not None]
+        messages: list[Rendered] = []
+        for role, slots in self._messages:
+            if slots is None:
+                messages.append(next(left))
+                continue
+            content: list[Rendered] = []
+            for kind, said, late in slots:  # in place, because a call for each part costs more than the part
+                if said is not None:
+                    content.append({"type": kind, kind: said.copy()})
+                elif late is None:
+                    content.append({"type": kind, kind: next(left)["content"]})
+                elif (part := late(left, values)) is not None:
+                    content.append(part)
+            messages.append({"role": role, "content": content})
+        return messages
 
 
 def _slot(part: Part, prompt: str) -> _Slot:
     if part.type is PartType.TEXT:
-        return lambda texts, values: {"type": "text", "text": next(texts)["content"]}
+        return "text", None, None
     key = KEYS[part.type]
     more = {"detail": part.detail} if part.detail else {}
     if part.input:
-        name, named = part.input, {**more, **({"filename": part.filename} if part.filename else {})}
-        return lambda texts, values: None if values[name] is None else {"type": key, key: {**values[name], **named}}
+        return key, None, _given(part, key, more)
     if part.template is not None:
-        return _templated(part, key, more, prompt)
+        return key, None, _templated(part, key, more, prompt)
     if part.blob is not None:
-        fixed = media(part.type, part.media_type, part.blob.data, part.filename) | more
-    else:
-        fixed = address(part.type, part.url, part.media_type, part.filename) | more
-    return lambda texts, values: {"type": key, key: fixed.copy()}
+        return key, media(part.type, part.media_type, part.blob.data, part.filename) | more, None
+    return key, address(part.type, part.url, part.media_type, part.filename) | more, None
 
 
-def _templated(part: Part, key: str, more: dict[str, str], prompt: str) -> _Slot:
+def _given(part: Part, key: str, more: dict[str, str]) -> _Late:
+    name, named = part.input, {**more, **({"filename": part.filename} if part.filename else {})}
+    return lambda texts, values: None if values[name] is None else {"type": key, key: {**values[name], **named}}
+
+
+def _templated(part: Part, key: str, more: dict[str, str], prompt: str) -> _Late:
     used = next((tag.name.partition(".")[0] for tag in each_tag(part.url) if tag.name), "url")
 
     def slot(texts: Iterator[Rendered], values: Mapping[str, Any]) -> Rendered:

@@ -122,3 +122,33 @@ def test_a_file_larger_than_a_prompt_file_may_be_is_compared_whole(promptops: Pr
     commit(seeing.parent)
     promptops("release", "bot", "--allow-dirty")
     assert promptops("show", "bot@0.1.0", "--json").json["dirty"] is False
+
+
+ASKING = """model: openai/gpt-5.2-2025-12-11
+inputs: {photo: {type: image}}
+messages:
+  - role: user
+    content:
+      - {type: text, text: "What is on {{ what }}?"}
+      - {type: image, input: photo}
+testData:
+  - {what: it, photo: files/logo.png}
+"""
+
+
+def test_a_variable_is_given_by_a_path_or_a_url(promptops: Promptops, seeing: Path) -> None:
+    (seeing / "prompts" / "see.prompt.yml").write_text(ASKING)
+    shown = promptops("render", "bot/see", "-v", "what=it", "-v", "photo=@bot/files/logo.png").out
+    assert f"[image: url data:image/png;base64,… ({len(media.png())} bytes)]" in shown
+    shown = promptops("render", "bot/see", "-v", "what=it", "-v", "photo=https://a.b/c.png").out
+    assert "[image: url https://a.b/c.png]" in shown
+    refused = promptops("render", "bot/see", "-v", "what=it", "-v", "photo=logo.png", exits=2)
+    assert "-v photo: 'logo.png' is no value of type image" in refused.err
+    refused = promptops("render", "bot/see", "-v", "what=it", "-v", "photo=@none.png", exits=2)
+    assert "none.png: No such file or directory" in refused.err
+
+
+def test_a_case_of_the_file_is_rendered_with_its_image(promptops: Promptops, seeing: Path) -> None:
+    (seeing / "prompts" / "see.prompt.yml").write_text(ASKING)
+    request = promptops("render", "bot/see", "--case", "1", "--as", "openai").out
+    assert "data:image/png;base64," in request

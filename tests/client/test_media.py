@@ -1,0 +1,100 @@
+"""An application gives an image, a file or audio as an object, from bytes, a path or a URL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import promptops
+from promptops import Audio, File, Image
+from promptops.client.calls.capturing import CapturingTemplate
+from promptops.core.digest import digest
+from promptops.core.errors import Invalid, VariableInvalid
+from promptops.core.model import Input, Message, Role
+from promptops.core.parts import Part, PartType
+from promptops.core.template.template import Template
+from tests.client.prompts import CLAUDE, GPT, made
+from tests.support import media
+
+TEXT = Part(type=PartType.TEXT, text="Look at {{ what }}")
+KINDS = {"photo": PartType.IMAGE, "plan": PartType.FILE, "call": PartType.AUDIO}
+
+
+def asking(*names: str, model: str = GPT) -> promptops.Prompt:
+    parts = (TEXT, *(Part(type=KINDS[name], input=name) for name in names))
+    inputs = (*(Input(name=name, schema={"type": str(KINDS[name])}) for name in names), Input(name="what"))
+    message = Message(role=Role.USER, content="", parts=parts)
+    return made(messages=(message,), inputs=inputs, model=model, parameters={"maxTokens": 5})
+
+
+def test_a_path_is_read_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "shelf.png"
+    path.write_bytes(media.png())
+    photo = Image(path=path)
+    path.unlink()
+    [_, part] = asking("photo").render(photo=photo, what="it")[0]["content"]
+    assert part == asking("photo").render(photo=media.png(), what="it")[0]["content"][1]
+
+
+def test_each_class_is_for_variables_of_its_type(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.pdf"
+    plan.write_bytes(media.PDF)
+    found = asking("photo", "plan", "call")
+    content = found.to_openai(
+        photo=Image(url="https://a.b/c.png"), plan=File(path=str(plan)), call=Audio(media.wav()), what="it"
+    )["messages"][0]["content"]
+    assert [part["type"] for part in content] == ["text", "image_url", "file", "input_audio"]
+    assert content[2]["file"]["filename"] == "plan.pdf"
+    with pytest.raises(VariableInvalid, match="is audio, and the prompt takes an image"):
+        found.to_openai(photo=Audio(media.wav()), plan=media.PDF, call=media.wav(), what="it")
+
+
+def test_an_api_that_takes_none_is_an_error_of_the_call() -> None:
+    with pytest.raises(Invalid, match="audio cannot be sent to Anthropic messages"):
+        asking("call", model=CLAUDE).to_anthropic(call=media.wav(), what="it")
+    block = asking("photo", model=CLAUDE).to_anthropic(photo=media.png(), what="it")["messages"][0]["content"][1]
+    assert block["source"]["media_type"] == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        (Image, {"data": b"<svg/>"}, "the image cannot be sent: its first bytes are not those of an image"),
+        (Image, {"url": "file:///etc/passwd"}, "the image cannot be sent: the URL of an image"),
+        (Image, {"url": "data:image/png;base64,AAAA"}, "is no address"),
+        (Image, {}, "the image cannot be sent: an image has `data` or a `url`"),
+        (Image, {"data": media.png(), "url": "https://a.b/c"}, "one of them"),
+        (Image, {"path": "/nowhere/a.png"}, "/nowhere/a.png cannot be read: No such file"),
+        (Image, {"data": media.png(), "media_type": "image/gif"}, "it says image/gif"),
+        (Audio, {"data": media.png()}, "the audio cannot be sent: its first bytes are those of image/png"),
+        (File, {"data": media.PDF, "filename": "a/b"}, "is not the name of a file"),
+        (File, {"data": b"\xff\xfe\x00"}, "say no media type"),
+    ],
+)
+def test_what_cannot_be_sent_is_an_error_where_it_is_made(kind: type, given: dict[str, object], said: str) -> None:
+    with pytest.raises(Invalid, match=said):
+        kind(**given)
+
+
+def test_an_object_says_in_short_what_it_is() -> None:
+    assert repr(Image(media.png())) == f"<Image image/png, {len(media.png())} bytes>"
+    assert repr(File(url="https://a.b/c.pdf")) == "<File https://a.b/c.pdf>"
+    assert Image(media.png()) == Image(media.png()) != Image(media.png(3, 3))
+
+
+def test_what_is_captured_of_one_is_its_digest() -> None:
+    large = media.png(noise=b"x" * 2_000_000)
+    capturing = CapturingTemplate(Template.compile(asking("photo").definition))
+    capturing.render({"photo": Image(large), "what": "it"})
+    kept = capturing.kept(private=(), secret=b"")
+    assert kept == {
+        "photo": {"type": "image", "media_type": "image/png", "bytes": len(large), "digest": digest(large)},
+        "what": "it",
+    }
+    assert len(json.dumps(kept)) < 300
+    capturing.render({"photo": {"url": "https://a.b/c"}, "what": "it"})
+    assert capturing.kept(private=(), secret=b"") == {"photo": {"type": "image", "url": "https://a.b/c"}, "what": "it"}
+    private = capturing.kept(private=("photo",), secret=b"s")
+    assert private is not None and str(private["photo"]).startswith("private:")
