@@ -67,7 +67,11 @@ def behind(root: Path, loaded: Loaded) -> Iterator[Finding]:
     if any(app.content is None for app in loaded.apps):
         return
     tree = WorkingTree(root)
-    for path in tree.files():
+    paths = tree.files()
+    inner = tuple(path.removesuffix("promptops.yml") for path in paths if path.endswith("/promptops.yml"))
+    for path in paths:
+        if path.startswith(inner):  # of another workspace, whose prompts these are not
+            continue
         if not path.endswith(ENDINGS) or not _read(tree, path, len(HEAD)).startswith(HEAD):
             continue
         header = read_header(_read(tree, path, _MOST))

@@ -250,6 +250,9 @@ def test_check_finds_a_module_that_is_behind(tmp_path: Path, promptops: Promptop
         return {each["path"]: each["hint"] for each in findings if each["code"] == "types-behind"}
 
     assert behind() == {}
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "promptops.yml").write_text("registry: other\napps: [apps/*]\n")
+    shutil.copy(tmp_path / "all.pyi", tmp_path / "inner" / "theirs.pyi")  # which is of the prompts of that workspace
     _write(tmp_path, {"bot/x": _prompt("{{q}} {{more}}")})
     assert behind() == {
         "all.pyi": "promptops types --out all.pyi",
