@@ -32,12 +32,20 @@ def python(folder: Path, *arguments: str) -> str:
 
 
 def test_its_prompts_have_no_findings(chat: Path) -> None:
-    assert "No errors, no warnings (1 app, 1 prompt)" in python(chat, "promptops", "check", "--strict")
+    assert "No errors, no warnings (1 app, 2 prompts)" in python(chat, "promptops", "check", "--strict")
 
 
 def test_its_own_tests_pass(chat: Path) -> None:
-    assert "4 passed" in python(chat, "pytest", "-q", "-p", "no:cacheprovider", "test_chat.py")
+    assert "6 passed" in python(chat, "pytest", "-q", "-p", "no:cacheprovider", "test_chat.py")
 
 
-def test_it_is_typed(chat: Path) -> None:
-    python(chat, "mypy", "--strict", "chat.py", "test_chat.py")
+def test_it_is_typed_by_what_is_made_of_its_prompts(chat: Path) -> None:
+    committed = (chat / "prompts.py").read_text(encoding="utf-8")
+    python(chat, "promptops", "types", "--out", "prompts.py")
+    assert (chat / "prompts.py").read_text(encoding="utf-8") == committed
+    strict = ("mypy", "--strict", "--follow-imports=silent", "--config-file", "", "--cache-dir", "cache")
+    python(chat, *strict, "chat.py", "test_chat.py")
+    text = (chat / "chat.py").read_text(encoding="utf-8")
+    (chat / "chat.py").write_text(text.replace("photo=photo", "foto=photo"), encoding="utf-8")
+    with pytest.raises(AssertionError, match="foto"):
+        python(chat, *strict, "chat.py")

@@ -1,4 +1,4 @@
-"""A chat for customers: it keeps the conversation, and looks parcels up with a tool.
+"""A chat for customers: it keeps the conversation, looks parcels up with a tool, and reads photos of labels.
 
     uvicorn --factory chat:application
 
@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel
 
-from promptops import AsyncClient
+from promptops import AsyncClient, Image, Invalid
+from prompts import typed
 
 Message = dict[str, Any]
 Ask = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -91,13 +92,30 @@ def create_app(client: AsyncClient, ask: Ask) -> FastAPI:
     app = FastAPI(lifespan=lifespan)
     conversations: dict[str, Conversation] = {}
 
+    prompts = typed(client)
+
     @app.post("/chat/{customer}")
     async def chat(customer: str, body: Question) -> Reply:
         conversation = conversations.setdefault(customer, Conversation())
-        prompt = client.get_prompt("support-chat/reply", key=customer, hold=conversation.hold)
-        conversation.hold = prompt.hold
+        prompt = prompts.get_prompt("support-chat/reply", key=customer, hold=conversation.hold)
         said = await answered(ask, prompt.to_openai(question=body.question, history=conversation.recent()))
+        conversation.hold = prompt.hold
         conversation.messages += [{"role": "user", "content": body.question}, *said]
+        return Reply(reply=said[-1]["content"], version=prompt.version)
+
+    @app.post("/chat/{customer}/label")
+    async def label(customer: str, question: str, request: Request) -> Reply:
+        """The body is the photo: PNG, JPEG, GIF or WebP."""
+        conversation = conversations.setdefault(customer, Conversation())
+        prompt = prompts.get_prompt("support-chat/label", key=customer, hold=conversation.hold)
+        try:
+            photo = Image(data=await request.body())
+        except Invalid as error:
+            raise HTTPException(415, str(error)) from error
+        call = prompt.to_openai(question=question, photo=photo, history=conversation.recent())
+        said = await answered(ask, call)
+        conversation.hold = prompt.hold
+        conversation.messages += [{"role": "user", "content": f"{question} [photo of a label]"}, *said]
         return Reply(reply=said[-1]["content"], version=prompt.version)
 
     return app

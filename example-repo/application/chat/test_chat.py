@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ from fastapi.testclient import TestClient
 
 from promptops import MissingVariable
 from promptops.testing import AsyncClient
+
+PIXEL = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
 
 class Model:
     """A model that says these messages, in order, and keeps what it was asked."""
@@ -59,6 +65,23 @@ def test_customers_do_not_read_each_others_conversations(prompts: AsyncClient) -
     assert [asked.key for asked in prompts.asked] == ["ann", "bob"]
 
 
+def test_a_photo_is_sent_as_a_part_of_the_message(prompts: AsyncClient) -> None:
+    with TestClient(create_app(prompts, model := Model({"content": "PW-4471-0002"}))) as http:
+        answer = http.post("/chat/ann/label", params={"question": "What is this?"}, content=PIXEL)
+    assert answer.json()["reply"] == "PW-4471-0002"
+    text, image = model.asked[0]["messages"][-1]["content"]
+    assert text == {"type": "text", "text": "What is this?"}
+    assert image["image_url"]["url"].startswith("data:image/png;base64,")
+
+
+def test_what_is_no_photo_is_refused_before_the_model_is_asked(prompts: AsyncClient) -> None:
+    with TestClient(create_app(prompts, model := Model())) as http:
+        answer = http.post("/chat/ann/label", params={"question": "What is this?"}, content=b"no photo")
+    assert answer.status_code == 415
+    assert "PNG, JPEG, GIF or WebP" in answer.json()["detail"]
+    assert model.asked == []
+
+
 def test_a_long_conversation_is_cut_where_a_customer_speaks(prompts: AsyncClient) -> None:
     replies = [{"content": f"reply {number}"} for number in range(30)]
     with TestClient(create_app(prompts, model := Model(*replies))) as http:
@@ -70,6 +93,6 @@ def test_a_long_conversation_is_cut_where_a_customer_speaks(prompts: AsyncClient
 
 
 def test_a_prompt_says_which_variable_is_missing(prompts: AsyncClient) -> None:
-    prompt = prompts.get_prompt("support-chat/reply")
-    with pytest.raises(MissingVariable, match="question"):
-        prompt.render(history=[])
+    prompt = prompts.get_prompt("support-chat/label")
+    with pytest.raises(MissingVariable, match="photo"):
+        prompt.render(question="What is this?")
