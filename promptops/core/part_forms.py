@@ -24,6 +24,8 @@ from promptops.core.neutral_parts import KEYS, address, data_of, media, untaken
 from promptops.core.parameters import ANTHROPIC, OPENAI, Api, provider_of
 from promptops.core.parts import Part, PartType
 
+_CACHE: Final = "cache_control"
+"""The mark of a part up to which Anthropic keeps what it read; other APIs have none."""
 _OPENAI_AUDIO: Final = ("wav", "mp3")
 _USUAL: Final = {PartType.IMAGE: IMAGES[0], PartType.FILE: PDF, PartType.AUDIO: "audio/wav"}
 """What a value of a variable is at best: which it is says only the call."""
@@ -104,15 +106,16 @@ def _responses(api: Api, part: Mapping[str, Any], role: str) -> dict[str, Json]:
 
 def _anthropic(api: Api, part: Mapping[str, Any], role: str) -> dict[str, Json] | None:
     kind = part["type"]
+    marked: dict[str, Json] = {_CACHE: part[_CACHE]} if _CACHE in part else {}
     if kind == "text":
         # A text without a character is refused, and what a value left empty is not worth an error.
-        return {"type": "text", "text": part["text"]} if part["text"] else None
+        return {"type": "text", "text": part["text"], **marked} if part["text"] else None
     if role not in _SPEAKERS:
         raise untaken(api, kind, f"in a message of role {role}")
     if kind == "image_url":
-        return {"type": "image", "source": _image_source(api, part["image_url"]["url"])}
+        return {"type": "image", "source": _image_source(api, part["image_url"]["url"]), **marked}
     if kind == "file":
-        return _document(api, part["file"])
+        return {**_document(api, part["file"]), **marked}
     raise untaken(api, kind)
 
 
@@ -171,4 +174,5 @@ def _require_image(api: Api, url: str) -> None:
 
 
 def _copy(part: Mapping[str, Any]) -> dict[str, Json]:
-    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in part.items()}
+    copied = ((key, dict(value) if isinstance(value, Mapping) else value) for key, value in part.items())
+    return {key: value for key, value in copied if key != _CACHE}

@@ -118,7 +118,7 @@ def _typed(name: str, prompt: Prompt, names: Names, surface: Surface) -> tuple[s
         elif item.name in open_names and item.schema == _TEXT:
             kind = ANY
         elif media in ("Image", "File", "Audio"):
-            kind = f"{media} | Mapping[str, {ANY}]" if media in surface.exported else ANY
+            kind = f"{media} | bytes | Mapping[str, {ANY}]" if media in surface.exported else ANY
         else:
             kind = Types(item.schema, names, f"{variables}{class_name(item.name)}", texts).type()
         note = description_of(item.schema)

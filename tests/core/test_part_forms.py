@@ -181,3 +181,12 @@ def test_a_file_of_text_is_a_document_of_anthropic() -> None:
 )
 def test_what_no_api_of_a_provider_takes_is_known(model: str | None, part: Part, flaw: str) -> None:
     assert part_flaw(model, part, Role.USER) == flaw
+
+
+def test_a_cache_mark_of_a_part_stays_with_anthropic_alone() -> None:
+    marked = [
+        {**part, "cache_control": {"type": "ephemeral"}} for name in ("text", "image", "pdf") for part in NEUTRAL[name]
+    ]
+    for api in Api:
+        forms = json.dumps(to_parts(api, marked), default=str)
+        assert forms.count("cache_control") == (3 if api is Api.ANTHROPIC else 0), api

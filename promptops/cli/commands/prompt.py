@@ -56,7 +56,8 @@ def render(session: Session, /, reference: str, form: str | None, **chosen: Any)
     """Print a prompt's messages as an application sends them, or its request.
 
     Without @ or : it renders the files here. A value of -v is text, unless the prompt declares the variable as
-    something else; then it is read as JSON. A field has its path: -v customer.name=Ann.
+    something else; then it is read as JSON. A field has its path: -v customer.name=Ann. An image, a file or audio is
+    -v photo=@shelf.png, or its URL.
 
     --as prints the request to an API, without a key: its path, its headers and its body. `request` is for the provider
     of the pin, `curl` the same as a command, `batch` a file of many: JSON Lines, or the body of Anthropic's batches.
