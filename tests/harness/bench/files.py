@@ -21,6 +21,7 @@ from promptops.operations.changes import changes
 from promptops.operations.git_sync import tag
 from promptops.operations.homes import Changed, Declared, settle
 from promptops.operations.release import ReleaseRequest, release
+from promptops.source import prompt_file as reading
 from promptops.source.git.repository import Repository
 from promptops.source.lint.lint import check
 from promptops.source.tree import WorkingTree
@@ -108,6 +109,24 @@ def _check(root: Path) -> Iterator[Line]:
         named="PyYAML's C loader, the same texts",
         bound=3.0,
         rounds=7,
+    )
+
+    def lint_without() -> None:
+        names = vars(reading)
+        building = names["check_request"]
+        names["check_request"] = lambda *given: None
+        try:
+            lint()
+        finally:
+            names["check_request"] = building
+
+    yield compare(
+        f"the same with a request built of each of the {len(texts):,} prompts",
+        partial(timed, lint),
+        partial(timed, lint_without),
+        named="promptops check that builds no request",
+        bound=3.0,
+        rounds=5,
     )
 
     commit_apps(root)
