@@ -122,6 +122,7 @@ _NAMES: Final = ("a list of parameters, each once", _are(_is_name))
 _TRUE_OR_FALSE: Final = ("true or false", _is_flag)
 
 KINDS: Final[Mapping[str, tuple[str, Callable[[Json], bool]]]] = {
+    "adaptive_thinking": _TRUE_OR_FALSE,
     "always_thinks": _TRUE_OR_FALSE,
     "bounds": ("{temperature: {min: 0, max: 1}}: of each parameter the least or the most, or both", _are_bounds),
     "context": ("a number of tokens", _is_count),

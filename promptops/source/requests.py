@@ -10,11 +10,13 @@ from promptops.core.model import Engine, Json, Prompt
 from promptops.core.models.refusal import Refusal
 from promptops.core.models.refusals import refusals
 from promptops.core.models.samples import sample_histories, sample_values
-from promptops.core.parameters import flaws, provider_of
+from promptops.core.parameters import OPENAI, flaws, provider_of
+from promptops.core.provider_arguments import openai_responses
 from promptops.core.requests.embeddings import is_embedding
 from promptops.core.requests.endpoints import canonical
 from promptops.core.requests.routes import has_request, request_of
 from promptops.core.template.template import Template
+from promptops.core.tools import tool_flaw
 from promptops.source.parameters import camel
 from promptops.source.suites.read_suite import ReadSuite
 from promptops.source.text.fields import Fields
@@ -51,9 +53,27 @@ def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]
             refusal = Refusal(place=(name,), message=flaw.message, source="", hint=str(flaw.hint))
             fields.report.add("request-doubtful", _place(fields, refusal), flaw.message, str(flaw.hint))
     except PromptopsError as error:
-        has_parts = any(message.parts for message in prompt.written)  # which have their own findings
-        if not has_parts and not any(tool.type not in ("function", "custom") for tool in prompt.tools):
+        if any(message.parts for message in prompt.written):  # which have their own findings
+            return
+        if not _has_tools_of_provider(prompt):
             fields.add("request-refused", "model", error.message, str(error.hint))
+        elif not (any(tool_flaw(prompt.model, tool) for tool in prompt.tools) or _is_for_responses(prompt, messages)):
+            fields.add("request-doubtful", "model", error.message, str(error.hint))
+
+
+def _has_tools_of_provider(prompt: Prompt) -> bool:
+    return any(tool.type not in ("function", "custom") for tool in prompt.tools)
+
+
+def _is_for_responses(prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> bool:
+    """Whether OpenAI's responses take what its chat completions do not: most of its own tools are theirs alone."""
+    if provider_of(prompt.model)[0] not in OPENAI:
+        return False
+    try:
+        openai_responses(prompt, messages)
+    except PromptopsError:
+        return False
+    return True
 
 
 def _rendered(prompt: Prompt, suite: ReadSuite | None) -> Sequence[Mapping[str, str]]:

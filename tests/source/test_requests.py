@@ -61,6 +61,10 @@ def test_what_openai_refuses_is_an_error_at_the_parameter(model: str, parameters
         (SONNET, "thinking: {type: enabled, budget_tokens: 1500}, topP: 0.9"),
         ("anthropic/claude-opus-5", "thinking: {type: enabled, budget_tokens: 1500}"),
         ("anthropic/claude-opus-5-5", "thinking: {type: disabled}"),
+        (SONNET, "thinking: {}"),
+        (SONNET, "thinking: {type: enable}"),
+        (SONNET, "thinking: {type: adaptive}"),
+        ("anthropic/claude-opus-4-6", "thinking: {type: adaptive}, temperature: 0.5"),
         (SONNET, "serviceTier: flex"),
         (SONNET, "toolChoice: auto"),
     ],
@@ -95,6 +99,17 @@ def test_what_is_not_known_before_the_call_is_said_as_such() -> None:
     [item] = prompt_findings(f"model: openai/gpt-5.6-sol\nmodelParameters: {{temperature: 0}}\n{ASK}")
     assert (item.code, item.severity) == ("request-doubtful", Severity.WARNING)
     assert "not known" in item.message
+
+
+def test_json_of_deepseek_without_the_word_may_be_blanks() -> None:
+    head = "model: deepseek/deepseek-v4-pro-0324\nresponseFormat: json_object\n"
+    assert [code for code, _ in found(f"{head}messages: [{{role: user, content: Sort this.}}]")] == ["request-doubtful"]
+    assert found(f"{head}messages: [{{role: user, content: Answer with json.}}]") == []
+
+
+def test_what_stands_beside_adaptive_thinking_is_not_all_known() -> None:
+    parameters = "modelParameters: {maxTokens: 2000, thinking: {type: adaptive}, topK: 5}\n"
+    assert [code for code, _ in found(f"model: anthropic/claude-opus-4-6\n{parameters}{ASK}")] == ["request-doubtful"]
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from promptops.core.errors import ParameterNotTaken
 from promptops.core.finding import Severity
+from promptops.core.model import Prompt
 from promptops.core.models.refusals import refusals
+from promptops.core.provider_arguments import openai_chat, openai_responses
 from promptops.core.requests.routes import has_request, request_of
 from promptops.source.requests import _rendered
 from tests.source.memory import checked
@@ -143,4 +147,20 @@ def test_a_prompt_is_built_or_refused_with_a_finding(prompt: dict[str, Any]) -> 
     messages = _rendered(made, None)
     assert not [refusal for refusal in refusals(made, messages) if refusal.sure]
     if has_request(made) and not any(finding.code == "request-doubtful" for finding in loaded.findings):
-        request_of(made, messages)
+        _build(made, messages)
+
+
+def _build(prompt: Prompt, messages: Sequence[Mapping[str, Any]]) -> None:
+    """Builds what is sent: by Mistral's own API, or by its chat completions with what that API does not have."""
+    try:
+        build = openai_responses if _is_of_responses(prompt) else request_of
+        build(prompt, messages)
+    except ParameterNotTaken:
+        assert str(prompt.model).startswith("mistral/")
+        openai_chat(prompt, messages)
+
+
+def _is_of_responses(prompt: Prompt) -> bool:
+    """Whether the prompt has a tool of OpenAI, of which chat completions have few."""
+    is_openai = str(prompt.model).startswith(("openai/", "azure/"))
+    return is_openai and any(tool.type not in ("function", "custom") for tool in prompt.tools)

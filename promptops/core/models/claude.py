@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from promptops.core.model import OBJECTS, Json, Prompt
@@ -15,6 +16,7 @@ _CLAUDE_THINKING: Final = "https://platform.claude.com/docs/en/build-with-claude
 _CLAUDE_PREFILL: Final = (
     "https://platform.claude.com/docs/en/build-with-claude/prompt-engineering/prefill-claudes-response"
 )
+_KINDS: Final = ("enabled", "disabled", "adaptive")
 _LEAST_BUDGET: Final = 1024
 _LEAST_TOP_P: Final = 0.95  # of a Claude that thinks
 
@@ -67,6 +69,11 @@ def _thinking(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:
     if kind == "disabled" and facts.always_thinks:
         problem = f"{prompt.model} always thinks, so 'thinking' cannot be off"
         yield refused("thinking", problem, facts.source("always_thinks"), "Remove it.")
+    if isinstance(thinking, OBJECTS) and kind not in _KINDS:
+        problem = f"'thinking' has no type that there is: {', '.join(_KINDS)}"
+        yield refused("thinking", problem, _CLAUDE_THINKING, "thinking: {type: enabled, budget_tokens: 2048}")
+    if kind == "adaptive":
+        yield from _adaptive(prompt, facts, forced=forced)
     if kind != "enabled":
         return
     if facts.thinking_budget is False:
@@ -78,6 +85,17 @@ def _thinking(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:
     if problem := _budget_problem(thinking.get("budget_tokens"), _cap(prompt)):
         yield refused("thinking", problem, _CLAUDE_THINKING, "thinking: {type: enabled, budget_tokens: 2048}")
     yield from _beside_thinking(prompt, forced=forced)
+
+
+def _adaptive(prompt: Prompt, facts: Facts, *, forced: bool) -> Iterator[Refusal]:
+    """Thinking as much as the model sees fit. Of what stands beside it, only `temperature` is known to be refused."""
+    if facts.adaptive_thinking is False:
+        problem = f"{prompt.model} has no adaptive thinking"
+        hint = "Use `thinking: {type: enabled, budget_tokens: 2048}`."
+        yield refused("thinking", problem, facts.source("adaptive_thinking"), hint)
+        return
+    for refusal in _beside_thinking(prompt, forced=forced):
+        yield replace(refusal, sure=refusal.place == ("temperature",))
 
 
 def _budget_problem(budget: Json, cap: int | None) -> str:

@@ -23,6 +23,7 @@ _OPENAI_CHAT: Final = (
 )
 _OPENAI_SHAPES: Final = "https://developers.openai.com/api/docs/guides/structured-outputs"
 _CLAUDE_SHAPES: Final = "https://platform.claude.com/docs/en/build-with-claude/structured-outputs"
+_DEEPSEEK: Final = "https://platform.deepseek.com/api-docs/api/create-chat-completion/"
 
 _OPENAI_TIERS: Final = ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")
 _CLAUDE_TIERS: Final = ("auto", "standard_only")
@@ -44,13 +45,15 @@ def refusals(prompt: Prompt, messages: Messages) -> Iterator[Refusal]:
         yield from tool_types(prompt, is_openai=True)
         yield from _tier(prompt, _OPENAI_TIERS, _OPENAI_CHAT)
         yield from strict_schemas(prompt, _OPENAI_SHAPES, every=False, all_required=True)
-        yield from _json_mode(prompt, messages)
+        yield from _json_mode(prompt, messages, f"{_OPENAI_SHAPES}#json-mode", refuses=True)
     elif provider in ANTHROPIC:
         yield from tool_choice(prompt, CLAUDE_MESSAGES, is_openai=False)
         yield from tool_types(prompt, is_openai=False)
         yield from _tier(prompt, _CLAUDE_TIERS, CLAUDE_MESSAGES)
         yield from strict_schemas(prompt, _CLAUDE_SHAPES, every=True, all_required=False)
         yield from anthropic(prompt, messages, facts)
+    elif provider == "deepseek":
+        yield from _json_mode(prompt, messages, _DEEPSEEK, refuses=False)
 
 
 def _of_model(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:
@@ -114,14 +117,15 @@ def _roles(messages: Messages, facts: Facts, provider: str) -> Iterator[Refusal]
             yield Refusal(place=("messages", at), message=problem, source=facts.source("roles"), hint=hint)
 
 
-def _json_mode(prompt: Prompt, messages: Messages) -> Iterator[Refusal]:
+def _json_mode(prompt: Prompt, messages: Messages, source: str, *, refuses: bool) -> Iterator[Refusal]:
+    """JSON without a schema, and without the word: an API that does not refuse it may answer with blanks."""
     if prompt.response_format is ResponseFormat.JSON_OBJECT and not any("json" in text_of(m).lower() for m in messages):
         yield Refusal(
             place=("responseFormat",),
             message="`responseFormat: json_object` needs the word JSON in a message, and none has it",
-            source=f"{_OPENAI_SHAPES}#json-mode",
+            source=source,
             hint="Say in a message that the answer is JSON, or use `json_schema`.",
-            sure=not prompt.variables,
+            sure=refuses and not prompt.variables,
         )
 
 

@@ -35,7 +35,7 @@ _DEPLOYMENTS: Final = frozenset({"azure", "azure-openai", "azure_openai"})
 """Providers whose names are a customer's: they say which family a model is of at most, and nothing of its end."""
 _REGION: Final = re.compile(r"(?:us|eu|apac|au|jp|ca|global|us-gov)\.")
 _FACTS: Final = ("context", "output", "successor", "default_effort", "always_thinks", "forced_tools", "sampling")
-_FLAGS: Final = ("one_sampler", "prefill", "thinking_budget", "always_reasons_by_default")
+_FLAGS: Final = ("adaptive_thinking", "one_sampler", "prefill", "thinking_budget", "always_reasons_by_default")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,7 @@ class Facts:
     one_sampler: bool | None = None
     prefill: bool | None = None
     thinking_budget: bool | None = None
+    adaptive_thinking: bool | None = None
     always_thinks: bool | None = None
     forced_tools: bool | None = None
     roles: tuple[str, ...] = ()
