@@ -139,6 +139,8 @@ def test_an_application_is_typed_by_the_module_and_runs_with_it(tmp_path: Path, 
         "support/bot-answer": _prompt("{% for d in docs %}{{ d }}{% endfor %}", more="template: jinja2\n"),
         "support/bot-answer-prompt": _prompt("Hi"),
         "a/client": _prompt("{{q}}"),
+        "a/see": "model: openai/gpt-4o-2024-08-06\ninputs: {photo: {type: image}}\nmessages:\n  - role: user\n"
+                 "    content:\n      - {type: text, text: '{{q}}'}\n      - {type: image, input: photo}\n",
         "a/talk": "model: openai/gpt-4o-2024-08-06\nmessages:\n  - {role: placeholder, name: history, optional: true}\n"
                   "  - {role: user, content: '{{q}}'}\n",
         "7/eleven": _prompt("{{q}}"),
@@ -168,6 +170,7 @@ def work(plain: promptops.Client | promptops.AsyncClient) -> list[object]:
     history: list[dict[str, object]] = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
     assert len(client.get_prompt("a/talk").render(q="x", history=history)) == 3
     client.get_prompt("a/talk").render(q="x")
+    client.get_prompt("a/see").render(q="x", photo=promptops.Image(url="https://example.com/a.png"))
     return [answer(client.get_prompt("support-bot/answer")), listed[0]["content"], prompt.version]
 
 
