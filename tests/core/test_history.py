@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -121,6 +122,44 @@ def answered(identity: str) -> dict[str, Any]:
     return {"role": "tool", "content": "12", "tool_call_id": identity}
 
 
+def picture(**image: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": image}
+
+
+PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n0000").decode()
+TEXT_URL = f"data:text/plain;base64,{base64.b64encode(b'{{question}}').decode()}"
+PARTS: list[dict[str, Any]] = [
+    {"type": "text", "text": "Look {{question}}"},
+    picture(url=PNG, detail="low"),
+    picture(url="https://example.org/{{question}}.png"),
+    {"type": "file", "file": {"filename": "a.txt", "file_data": TEXT_URL}},
+]
+
+
+def test_messages_have_parts_which_each_api_gets_in_its_form() -> None:
+    values: dict[str, Any] = {"history": [said(content=PARTS)], **VALUES}
+    found = made(messages=MESSAGES, parameters={"maxTokens": 9})
+    assert found.render(**values)[1] == said(content=PARTS)
+    assert found.to_openai_responses(**values)["input"][0]["content"] == [
+        {"type": "input_text", "text": "Look {{question}}"},
+        {"type": "input_image", "image_url": PNG, "detail": "low"},
+        {"type": "input_image", "image_url": "https://example.org/{{question}}.png", "detail": "auto"},
+        {"type": "input_file", "filename": "a.txt", "file_data": TEXT_URL},
+    ]
+    blocks = found.to_anthropic(**values)["messages"][0]["content"]
+    assert [(block["type"], block.get("source", {}).get("type")) for block in blocks] == [
+        ("text", None),
+        ("image", "base64"),
+        ("image", "url"),
+        ("document", "text"),
+    ]
+    sound = {"type": "input_audio", "input_audio": {"data": base64.b64encode(b"ID3").decode(), "format": "mp3"}}
+    audio: dict[str, Any] = {"history": [said(content=[sound])], **VALUES}
+    assert found.to_openai(**audio)["messages"][1]["content"] == [sound]
+    with pytest.raises(Invalid, match="audio"):
+        found.to_anthropic(**audio)
+
+
 FLAWS: list[tuple[object, str]] = [
     (None, "must be a list of messages"),
     ("hi", "must be a list of messages"),
@@ -144,6 +183,24 @@ FLAWS: list[tuple[object, str]] = [
     ([said(content=[{"type": "text"}])], "[0].content[0].text is missing"),
     ([said(content=[{"type": "text", "text": "x", "txt": 1}])], "[0].content[0].txt is no key of a part of text"),
     ([said(content=[{"type": "tool_result"}])], "[0].content[0].type is 'tool_result'; write the answer of a tool as"),
+    (
+        [said(content=[{"type": "image_url", "image_url": "x"}])],
+        "[0].content[0].image_url must be a mapping: an image",
+    ),
+    ([said(content=[{"type": "image_url"}])], "[0].content[0].image_url must be a mapping: an image"),
+    (
+        [said(content=[picture(url="ftp://x")])],
+        "[0].content[0].image_url.url is no part that can be sent: the URL of an",
+    ),
+    ([said(content=[picture(url="data:image/png;base64,!")])], "[0].content[0].image_url.url is not base64"),
+    ([said(content=[picture(url=TEXT_URL)])], "[0].content[0].image_url.url is no part that can be sent: "),
+    ([said(content=[picture(url=PNG, detail="x")])], "[0].content[0].image_url.detail is one of low, high"),
+    ([said(content=[picture(url=PNG, detial="x")])], "[0].content[0].image_url.detial is no key of an image; did you"),
+    (
+        [said(content=[{"type": "input_audio", "input_audio": {"data": "", "format": "mid"}}])],
+        "[0].content[0].input_audio.format is one of wav, mp3",
+    ),
+    ([said(content=[{"type": "file", "file": {}}])], "[0].content[0].file.file_data is missing"),
     ([said(name="")], "[0].name is empty"),
     ([said(tool_call_id="1")], "[0] is of role user, and has a tool_call_id"),
     ([said(tool_calls=[CALL])], "[0].tool_calls are of a message of role user: the assistant calls tools"),

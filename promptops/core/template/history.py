@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from promptops.core.message import MOST_MESSAGES, Placeholder, Role
 from promptops.core.model import LISTS, OBJECTS, Json
-from promptops.core.template.history_content import Flaw, mapping, name_at, read_content, text_at
+from promptops.core.template.history_content import TEXT, Flaw, mapping, name_at, read_content, text_at
+from promptops.core.template.history_media import READERS
 
 _KEYS: Final = ("role", "content", "tool_calls", "tool_call_id", "name")
 _IGNORED: Final = frozenset(("annotations", "refusal"))
@@ -74,7 +75,7 @@ def _message(value: Json, at: str, placeholder: Placeholder) -> dict[str, Any]:
         raise Flaw(at, "has no content")
     message: dict[str, Any] = {
         "role": role,
-        "content": "" if content is None else read_content(content, f"{at}.content"),
+        "content": "" if content is None else read_content(content, f"{at}.content", _PARTS),
     }
     if calls:
         message["tool_calls"] = calls
@@ -86,6 +87,7 @@ def _message(value: Json, at: str, placeholder: Placeholder) -> dict[str, Any]:
     return message
 
 
+_PARTS: Final = {**TEXT, **READERS}
 _MISSING_ID: Final = "is the answer of a tool, and has no tool_call_id: the id of the call that it answers"
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from promptops.core.model import LISTS, OBJECTS, Json
+
+Readers: TypeAlias = "Mapping[str, Callable[[Mapping[str, Json], str], dict[str, Any]]]"
+"""The types of parts, each with what reads all of a part but its type."""
 
 
 class Flaw(ValueError):
@@ -16,8 +19,9 @@ class Flaw(ValueError):
         super().__init__(f"{at} {problem}" if at else problem)
 
 
-def read_content(value: Json, at: str) -> str | list[dict[str, Any]]:
-    """Returns the content of a message as it is sent in chat completions; a list as new objects.
+def read_content(value: Json, at: str, readers: Readers) -> str | list[dict[str, Any]]:
+    """Returns the content of a message as it is sent in chat completions; a list as new objects. ``readers`` are of its
+    parts, by their types.
 
     Raises:
         Flaw: it is neither text nor a list of parts that can be sent.
@@ -28,16 +32,16 @@ def read_content(value: Json, at: str) -> str | list[dict[str, Any]]:
         raise Flaw(at, "must be text, or a list of parts")
     if not value:
         raise Flaw(at, "is an empty list")
-    return [_part(item, f"{at}[{number}]") for number, item in enumerate(value)]
+    return [_part(item, f"{at}[{number}]", readers) for number, item in enumerate(value)]
 
 
-def _part(value: Json, at: str) -> dict[str, Any]:
+def _part(value: Json, at: str, readers: Readers) -> dict[str, Any]:
     if not isinstance(value, OBJECTS):
         raise Flaw(at, "must be a part: {'type': 'text', 'text': …}")
     kind = text_at(value, "type", at)
-    if kind not in _PARTS:
-        raise Flaw(f"{at}.type", f"is {kind[:80]!r}; {_OTHERS.get(kind, 'it is one of ' + ', '.join(_PARTS))}")
-    return {"type": kind, **_PARTS[kind](value, at)}
+    if kind not in readers:
+        raise Flaw(f"{at}.type", f"is {kind[:80]!r}; {_OTHERS.get(kind, 'it is one of ' + ', '.join(readers))}")
+    return {"type": kind, **readers[kind](value, at)}
 
 
 def _text(part: Mapping[str, Json], at: str) -> dict[str, Any]:
@@ -45,8 +49,8 @@ def _text(part: Mapping[str, Json], at: str) -> dict[str, Any]:
     return {"text": text_at(fields, "text", at)}
 
 
-_PARTS: Final[Mapping[str, Callable[[Mapping[str, Json], str], dict[str, Any]]]] = {"text": _text}
-"""The types of parts, each with what reads all but its type."""
+TEXT: Final[Readers] = {"text": _text}
+"""What reads a part of text."""
 _OTHERS: Final = {
     "tool_use": "write a call of a tool as `tool_calls` of the message",
     "tool_result": "write the answer of a tool as a message of role tool with `tool_call_id`",

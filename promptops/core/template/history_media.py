@@ -1,0 +1,81 @@
+"""Images, files and audio in a message that a caller gives, as chat completions have them; checked as variables are."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, Final
+
+from promptops.core.media_values import MediaValue
+from promptops.core.model import Json
+from promptops.core.neutral_parts import data_of
+from promptops.core.parts import PartType
+from promptops.core.template.history_content import Flaw, Readers, mapping, text_at
+
+_DETAILS: Final = ("low", "high", "auto", "original")
+_FORMATS: Final = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "ogg": "audio/ogg"}
+
+
+def _image(part: Mapping[str, Json], at: str) -> dict[str, Any]:
+    at = f"{at}.image_url"
+    fields = mapping(part.get("image_url"), at, ("url", "detail"), "an image")
+    said = _said(PartType.IMAGE, text_at(fields, "url", at), f"{at}.url")
+    detail = fields.get("detail")
+    if detail is None:
+        return {"image_url": said}
+    if detail not in _DETAILS:
+        raise Flaw(f"{at}.detail", f"is one of {', '.join(_DETAILS)}")
+    return {"image_url": {**said, "detail": detail}}
+
+
+def _audio(part: Mapping[str, Json], at: str) -> dict[str, Any]:
+    at = f"{at}.input_audio"
+    fields = mapping(part.get("input_audio"), at, ("data", "format", "url"), "audio")
+    sound = fields.get("format")
+    if sound is not None and sound not in _FORMATS:
+        raise Flaw(f"{at}.format", f"is one of {', '.join(_FORMATS)}")
+    media_type = _FORMATS[str(sound)] if sound is not None else ""
+    if "url" in fields:
+        return {
+            "input_audio": _value(f"{at}.url", PartType.AUDIO, url=text_at(fields, "url", at), media_type=media_type)
+        }
+    data = _bytes(text_at(fields, "data", at), f"{at}.data")
+    return {"input_audio": _value(f"{at}.data", PartType.AUDIO, data=data, media_type=media_type)}
+
+
+def _file(part: Mapping[str, Json], at: str) -> dict[str, Any]:
+    at = f"{at}.file"
+    fields = mapping(part.get("file"), at, ("file_data", "file_url", "filename"), "a file")
+    key = "file_url" if "file_url" in fields else "file_data"
+    filename = text_at(fields, "filename", at) if "filename" in fields else ""
+    return {"file": _said(PartType.FILE, text_at(fields, key, at), f"{at}.{key}", filename)}
+
+
+READERS: Final[Readers] = {
+    "image_url": _image,
+    "input_audio": _audio,
+    "file": _file,
+}
+"""What reads all of a part but its type, by that."""
+
+
+def _said(kind: PartType, url: str, at: str, filename: str = "") -> dict[str, Any]:
+    media_type, data = data_of(url)
+    if not media_type:
+        return _value(at, kind, url=url, filename=filename)
+    return _value(at, kind, data=_bytes(data, at), media_type=media_type, filename=filename)
+
+
+def _value(at: str, kind: PartType, **said: Any) -> dict[str, Any]:
+    try:
+        return MediaValue(type=kind, **said).said()
+    except ValueError as error:
+        raise Flaw(at, f"is no part that can be sent: {error}") from error
+
+
+def _bytes(text: str, at: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Flaw(at, "is not base64") from error
