@@ -7,7 +7,6 @@ import binascii
 from collections.abc import Mapping
 from typing import Any, Final
 
-from promptops.core.media_values import MediaValue
 from promptops.core.model import Json
 from promptops.core.neutral_parts import data_of
 from promptops.core.parts import PartType
@@ -68,6 +67,8 @@ def _said(kind: PartType, url: str, at: str, filename: str = "") -> dict[str, An
 
 
 def _value(at: str, kind: PartType, **said: Any) -> dict[str, Any]:
+    from promptops.core.media_values import MediaValue  # which a conversation of texts does without
+
     try:
         return MediaValue(type=kind, **said).said()
     except ValueError as error:
