@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -121,6 +122,13 @@ def gemini(server: ModelServer, call: Mapping[str, Any]) -> None:
     genai_client(server.url).models.generate_content(**call)
 
 
+def same(way: str, body: object) -> object:
+    """A body as it is compared: google-genai writes base64 with the letters that URLs have."""
+    text = json.dumps(meant(way, body))
+    return json.loads(re.sub(r'(?<="data": ")[^"]+', lambda data: data[0].translate(_LETTERS), text))
+
+
+_LETTERS = str.maketrans("-_", "+/")
 WAYS: Mapping[str, tuple[Sent, str, tuple[str, ...]]] = {
     "openai": (chat, "to_openai", GPT),
     "responses": (responses, "to_openai_responses", GPT),
@@ -142,7 +150,7 @@ def test_what_check_lets_pass_is_typed_and_arrives_as_it_was_built(server: Model
             continue
         with warnings.catch_warnings(action="ignore"):  # of models and kinds of thinking that will end
             send(server, call)
-        assert meant(way, server.asked[-1]) == meant(way, prompt.request(way, **file.values).body), file.text
+        assert same(way, server.asked[-1]) == same(way, prompt.request(way, **file.values).body), file.text
         sent[file.model] += 1
     assert sent.total() >= WANTED / 8
     assert sent.keys() == set(models)
@@ -157,7 +165,8 @@ def spoken(message: Mapping[str, Any]) -> tuple[str, str, object, object]:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_litellm_finds_the_provider_and_sends_the_messages_and_tools(server: ModelServer, shape: str) -> None:
     sent: Counter[str] = Counter()
-    for models in (("openai/gpt-4.1-2025-04-14",), OTHERS[:2]):
+    others = OTHERS[:2] if shape != "parts" else ()  # to which LiteLLM sends the texts alone
+    for models in filter(None, (("openai/gpt-4.1-2025-04-14",), others)):
         for file, prompt in passing(models, shape):
             try:
                 call = prompt.to_litellm(**file.values)

@@ -59,6 +59,9 @@ _TOOLS: tuple[Mapping[str, Any], ...] = (
     {"type": "web_search_20250305", "name": "web_search", "max_uses": 2},
     {"type": "code_interpreter", "container": {"type": "auto"}},
 )
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PICTURE = f"data:image/png;base64,{PIXEL}"
+PAGE = "data:application/pdf;base64,JVBERi0xLjQKJSVFT0YK"
 _TEXTS = (
     "Is {{mail}} spam? Answer with JSON.",
     "Kurz: {{mail}}\n\n„{{mail}}“ 🙂",
@@ -109,7 +112,7 @@ def _conversation(rng: random.Random) -> list[dict[str, Any]]:
 
 
 def _said(rng: random.Random) -> list[dict[str, Any]]:
-    """What an application has of a conversation: turns, calls of tools with their answers, pictures, braces."""
+    """What an application has of a conversation: turns, calls of tools with their answers, braces."""
     call = {"id": "c1", "type": "function", "function": {"name": "lookup", "arguments": '{"q": "{{mail}}"}'}}
     turns: list[list[dict[str, Any]]] = [
         [{"role": "user", "content": "Is {{mail}} there?"}, {"role": "assistant", "content": "No {it} is not."}],
@@ -123,11 +126,26 @@ def _said(rng: random.Random) -> list[dict[str, Any]]:
     return [message for turn in rng.sample(turns, rng.randint(0, len(turns))) for message in turn]
 
 
+def _pictured(rng: random.Random) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = [
+        {"type": "text", "text": rng.choice(_TEXTS)},
+        {"type": "image", "data": PICTURE},
+        {"type": "image", "url": "https://img.example.com/{{mail}}.png"},
+        {"type": "image", "input": "photo"},
+        {"type": "file", "data": PAGE, "filename": "terms.pdf"},
+    ]
+    return [
+        *_plain(rng)[:1],
+        {"role": "user", "content": [parts[0], *rng.sample(parts[1:], rng.randint(1, 3)), parts[0]]},
+    ]
+
+
 SHAPES: Mapping[str, Callable[[random.Random], list[dict[str, Any]]]] = {
     "text": _plain,
     "turns": _turns,
     "example with tools": _example,
     "conversation": _conversation,
+    "parts": _pictured,
 }
 
 
@@ -165,6 +183,11 @@ def made(seed: int, models: tuple[str, ...], shape: str) -> Made:
     file = {"model": model, "modelParameters": parameters, "messages": messages, "tools": tools, **answer}
     written = json.dumps(messages)
     values: dict[str, Any] = {"mail": "„x“ {{mail}} 🙂\t\n"} if "mail" in written else {}
+    if "img.example.com" in written:
+        values["mail"] = "a-b"  # which stands in a URL too
     if '"placeholder"' in written:
         values["history"] = _said(rng)
+    if '"input": "photo"' in written:
+        file["inputs"] = {"photo": {"type": "image"}}
+        values["photo"] = {"data": PIXEL}
     return Made(text=json.dumps(file, ensure_ascii=False), model=model, shape=shape, values=values)
