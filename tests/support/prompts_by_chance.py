@@ -112,7 +112,7 @@ def _conversation(rng: random.Random) -> list[dict[str, Any]]:
 
 
 def _said(rng: random.Random) -> list[dict[str, Any]]:
-    """What an application has of a conversation: turns, calls of tools with their answers, braces."""
+    """What an application has of a conversation: turns, calls of tools with their answers, pictures, braces."""
     call = {"id": "c1", "type": "function", "function": {"name": "lookup", "arguments": '{"q": "{{mail}}"}'}}
     turns: list[list[dict[str, Any]]] = [
         [{"role": "user", "content": "Is {{mail}} there?"}, {"role": "assistant", "content": "No {it} is not."}],
@@ -121,6 +121,16 @@ def _said(rng: random.Random) -> list[dict[str, Any]]:
             {"role": "assistant", "content": rng.choice(("", "I look.")), "tool_calls": [call]},
             {"role": "tool", "tool_call_id": "c1", "content": "in Bern 🙂"},
             {"role": "assistant", "content": "In Bern."},
+        ],
+        [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "And this?"},
+                    {"type": "image_url", "image_url": {"url": PICTURE}},
+                ],
+            },
+            {"role": "assistant", "content": "A pixel."},
         ],
     ]
     return [message for turn in rng.sample(turns, rng.randint(0, len(turns))) for message in turn]

@@ -1,5 +1,5 @@
 # Written by "promptops types" for all apps: edit the prompt files instead.
-# sha256:24a88bd5ef7ea0acccc98add93f79b544464cc40d2c1faf7ba8b357f292f56c3
+# sha256:3bf19e81df98b9ca7a3a67e7e83a9b3647533275eb0d898ee37100ea1b9c226a
 # fmt: off
 # ruff: noqa
 # isort: skip_file
@@ -16,7 +16,7 @@ from promptops import Arguments, AsyncClient, Call, Client, Fallback, Image, Jso
 
 class SupportChatLabel(TypedDict):
     #: The photo that the customer sent.
-    photo: Image | Mapping[str, Json]
+    photo: Image | bytes | Mapping[str, Json]
     question: str
     history: NotRequired[Sequence[Mapping[str, Any]]]
 
