@@ -5,6 +5,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from importlib.util import find_spec
 
+import pytest
+
 collect_ignore_glob = [] if find_spec("botocore") else ["test_*"]
+
+
+@pytest.fixture
+def closed_loop() -> Iterator[None]:
+    """An event loop for packages that make one for the thread and leave it open, which fails a later test."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()

@@ -106,6 +106,7 @@ def test_the_code_calls_what_a_prompt_and_a_client_have(page: str) -> None:
                 assert hasattr(owners[node.value.id], node.attr)
 
 
+@pytest.mark.usefixtures("closed_loop")
 @pytest.mark.parametrize("page", [page for page in PACKAGES if page != "fastapi"])
 def test_the_answer_of_a_page_is_to_the_prompt_with_its_parameters(page: str, server: ModelServer) -> None:
     client = Client.of({"support-bot/answer": FILE})

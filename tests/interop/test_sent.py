@@ -162,6 +162,7 @@ def spoken(message: Mapping[str, Any]) -> tuple[str, str, object, object]:
     return role, message.get("content") or "", message.get("tool_calls"), message.get("tool_call_id")
 
 
+@pytest.mark.usefixtures("closed_loop")
 @pytest.mark.parametrize("shape", SHAPES)
 def test_litellm_finds_the_provider_and_sends_the_messages_and_tools(server: ModelServer, shape: str) -> None:
     sent: Counter[str] = Counter()
