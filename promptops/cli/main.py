@@ -22,10 +22,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Write": {
         "init": ("promptops.cli.commands.init", "Set up a workspace and its registry."),
         "check": ("promptops.cli.commands.check", "Lint prompts and apps; needs no registry."),
-        "render": (
-            "promptops.cli.commands.prompt",
-            "Print a prompt's messages as an application sends them, or its request.",
-        ),
+        "render": ("promptops.cli.commands.prompt", "Print a prompt's messages, or its request to an API."),
         "types": ("promptops.cli.commands.types", "Write the types of prompts, for mypy and editors."),
         "ci": ("promptops.cli.commands.ci", "Say what a change does: apps, version, suites, findings."),
         "hooks": ("promptops.cli.commands.hooks", "Refuse pushes with errors, here or on the server."),

@@ -53,7 +53,7 @@ class Round:
 @click.option("--all-cases", is_flag=True, help="With each case of the file's testData.")
 @click.option("--cases", metavar="FILE", type=click.Path(), help="With each JSON object of a file; - is stdin.")
 def render(session: Session, /, reference: str, form: str | None, **chosen: Any) -> None:
-    """Print a prompt's messages as an application sends them, or its request.
+    """Print a prompt's messages, or its request to an API.
 
     Without @ or : it renders the files here. A value of -v is text, unless the prompt declares the variable as
     something else; then it is read as JSON. A field has its path: -v customer.name=Ann. An image, a file or audio is

@@ -57,12 +57,13 @@ def speak(
 
 @contextmanager
 def follower(registry: Registry, *numbers: int) -> Iterator[None]:
-    """Clients that say what is live as soon as it is: a thread with a registry of its own."""
-    stop = threading.Event()
+    """Clients that say what is live as soon as it is: a thread with a registry of its own, which watches by now."""
+    watches, stop = threading.Event(), threading.Event()
 
     def follow() -> None:
         opened = Registry.open(registry.url)
         with opened.watch() as watched:
+            watches.set()
             while not stop.is_set():
                 if watched.wait(0.05):
                     with opened.read() as reader:
@@ -74,6 +75,7 @@ def follower(registry: Registry, *numbers: int) -> Iterator[None]:
     thread = threading.Thread(target=follow)
     thread.start()
     try:
+        assert watches.wait(PATIENCE)
         yield
     finally:
         stop.set()
