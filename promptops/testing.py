@@ -186,7 +186,7 @@ class _InMemory(BackgroundClient):
             if not reference.prompt or reference.fixed or reference.channel:
                 raise Invalid(f"'{name}' is not the name of a prompt", hint="For example 'support-bot/answer'.")
             described = value.definition if isinstance(value, promptops.Prompt) else value
-            definition, _ = compile_described(reference.prompt, described, f"'{name}'")
+            definition, _ = compile_described(reference.prompt, _as_in_files(described), f"'{name}'")
             apps.setdefault(reference.app, {})[reference.prompt] = replace(definition, name=reference.prompt)
         pointers, contents = dict[str, Pointer](), dict[str, bytes]()
         held = self._own.held
@@ -326,6 +326,11 @@ class AsyncClient(_InMemory, promptops.AsyncClient):
 
     async def close(self, seconds: float = 2.0) -> None:
         """Does nothing: there is nothing to end."""
+
+
+def _as_in_files(described: Described) -> Described:
+    """Returns a text or messages as the mapping of a file, where a variable is text and nothing else."""
+    return {"messages": described} if isinstance(described, str | list | tuple) else described
 
 
 class Prompt(promptops.Prompt):

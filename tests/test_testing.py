@@ -111,6 +111,10 @@ def test_variables_and_parameters_are_checked_as_in_production(client: Client | 
         with pytest.raises(error):
             found.render(**variables)
     assert client.rendered == []
+    for described in ("Hi {{name}}", [{"role": "user", "content": "Hi {{name}}"}], {"messages": "Hi {{name}}"}):
+        for value in (None, 5, ["Ann"], {"first": "Ann"}):
+            with pytest.raises(promptops.VariableInvalid):
+                Prompt.of(described).render(name=value)
     with pytest.raises(promptops.ParameterNotTaken):
         Prompt.of({"messages": "x", "modelParameters": {"topK": 3}}).to_openai_responses()
 

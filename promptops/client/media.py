@@ -47,7 +47,7 @@ class File(MediaValue):
         media_type: str = "",
         filename: str = "",
     ) -> None:
-        name = filename or (os.path.basename(path) if path is not None else "")
+        name = filename or (os.path.basename(os.fspath(path)) if isinstance(path, str | os.PathLike) else "")
         _init(self, PartType.FILE, data, path, url, media_type, name)
 
 
@@ -65,9 +65,11 @@ class Audio(MediaValue):
 def _init(
     value: MediaValue, kind: PartType, data: bytes | None, path: Path | None, url: str, media_type: str, name: str = ""
 ) -> None:
-    where = f" of {os.fspath(path)}" if path is not None else ""
+    where = f" of {os.fspath(path)!r}" if isinstance(path, str | os.PathLike) else ""
     try:
         if path is not None:
+            if not isinstance(path, str | os.PathLike):
+                raise ValueError(f"its path is no text, but {type(path).__name__}")
             if data is not None:
                 raise ValueError("give `data` or `path`, one of them")
             data = _read(path)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from promptops.core.digest import digest
 from promptops.core.media import media_type_of, require_kind
 from promptops.core.model import Json
-from promptops.core.neutral_parts import address, media
+from promptops.core.neutral_parts import address, data_of, media
 from promptops.core.part_bytes import filename_flaw
 from promptops.core.parts import PartType, url_flaw
 
@@ -44,6 +44,11 @@ class MediaValue:
     filename: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.data, bytes | None):
+            raise ValueError(f"its data is bytes, and not {type(self.data).__name__}: a file is `path=…`")
+        for key, text in (("url", self.url), ("media_type", self.media_type), ("filename", self.filename)):
+            if not isinstance(text, str):
+                raise ValueError(f"its {key} is no text")
         if (self.data is None) == (not self.url):
             raise ValueError(f"{_WORDS[self.type]} has `data` or a `url`, one of them")
         if self.filename and (problem := filename_flaw(self.filename)):
@@ -122,7 +127,10 @@ def _of_mapping(kind: PartType, value: Mapping[Any, Any]) -> MediaValue:
     for key, text in texts.items():
         if not isinstance(text, str):
             raise ValueError(f"its {key} is no text")
-    return MediaValue(type=kind, data=_decoded(value.get("data")), **texts)
+    data = value.get("data")
+    if isinstance(data, str) and (named := data_of(data))[0]:
+        data, texts = named[1], {"media_type": named[0], **texts}
+    return MediaValue(type=kind, data=_decoded(data), **texts)
 
 
 def _decoded(data: object) -> bytes | None:

@@ -21,6 +21,7 @@ MAX_URL: Final = 8_192
 DETAILS: Final = ("auto", "low", "high", "original")
 """How closely a model looks at an image, where its API has a setting for that."""
 
+_ONE_VALUE: Final = re.compile(r"\{\{[^{}]*\}\}")
 _URL: Final = re.compile(r"https?://(?P<host>[^\s/?#\\@]+)(?:[/?#]\S*)?", re.IGNORECASE)
 
 
@@ -106,7 +107,9 @@ def url_template_flaw(url: str) -> str:
         return url_flaw(url)
     before = url.partition("{")[0]
     scheme, _, rest = before.partition("://")
-    if not before or (scheme.lower() in ("http", "https") and "/" in rest and not url_flaw(before)):
+    if scheme.lower() in ("http", "https") and "/" in rest and not url_flaw(before):
+        return ""
+    if url.startswith("{%") or _ONE_VALUE.fullmatch(url):
         return ""
     return "the host of a URL is written out: https://example.com/{{ name }}, or {{ name }} alone"
 

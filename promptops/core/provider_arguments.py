@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptops.core.errors import Invalid
+from promptops.core.errors import Invalid, ParameterNotTaken
 from promptops.core.model import Json, Prompt, ResponseFormat, Role
-from promptops.core.parameters import Api, chat_api, provider_of, require_format, to_call
+from promptops.core.parameters import EXTRA, Api, chat_api, provider_of, require_format, to_call
 from promptops.core.part_forms import to_parts
 from promptops.core.parts import texts_of
 from promptops.core.system_places import SYSTEM, split_system
@@ -37,6 +37,7 @@ def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         call["response_format"] = {"type": "json_schema", "json_schema": envelope(prompt)}
     elif prompt.response_format is ResponseFormat.JSON_OBJECT:
         call["response_format"] = {"type": "json_object"}
+    require_own(api, prompt, call)
     return call
 
 
@@ -57,6 +58,7 @@ def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         shape = {"type": "json_object"}
     if shape:
         _below(call, "text")["format"] = shape
+    require_own(Api.OPENAI_RESPONSES, prompt, call)
     return call
 
 
@@ -90,7 +92,20 @@ def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         call["tools"] = [to_tool(api, tool) for tool in prompt.tools]
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
         _below(call, "output_config")["format"] = {"type": "json_schema", "schema": envelope(prompt)["schema"]}
+    require_own(api, prompt, call)
     return call
+
+
+def require_own(api: Api, prompt: Prompt, call: Mapping[str, Json]) -> None:
+    """Refuses an extra field that would take the place of what the prompt itself says, such as its model.
+
+    Raises:
+        ParameterNotTaken: see above.
+    """
+    extra = prompt.parameters.get(EXTRA)
+    for name in extra if isinstance(extra, Mapping) else ():
+        if name in call:
+            raise ParameterNotTaken(f"{EXTRA}: {name}", api, hint="The prompt itself already says it. Remove it.")
 
 
 def _model(prompt: Prompt) -> dict[str, Json]:

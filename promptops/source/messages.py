@@ -17,7 +17,7 @@ from promptops.source import placeholders
 from promptops.source.message_extras import NO_EXTRAS, read_message_extras, require_calls
 from promptops.source.origin import Origin
 from promptops.source.partials import Expander
-from promptops.source.parts import AppFiles, read_parts
+from promptops.source.parts import AppFiles, media_of, read_parts
 from promptops.source.text.fields import Fields, shown
 from promptops.source.text.findings import Near, near, short
 
@@ -51,7 +51,7 @@ def read_messages(
             messages.append(read[0])
             used |= read[1]
     require_calls(fields, [message for message in messages if isinstance(message, Message)])
-    _require_names(fields, messages, used)
+    _require_names(fields, messages, used | media_of(messages).keys())
     return tuple(messages), frozenset(used)
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from promptops.core.errors import ParameterNotTaken, PromptopsError
-from promptops.core.model import Engine, Json, Prompt
+from promptops.core.model import LISTS, Engine, Json, Message, Prompt
 from promptops.core.models.refusal import Refusal
 from promptops.core.models.refusals import refusals
 from promptops.core.models.samples import sample_histories, sample_values
-from promptops.core.parameters import OPENAI, flaws, provider_of
+from promptops.core.parameters import EXTRA, OPENAI, flaws, provider_of
+from promptops.core.part_forms import part_flaw
 from promptops.core.provider_arguments import openai_responses
 from promptops.core.requests.embeddings import is_embedding
 from promptops.core.requests.endpoints import canonical
@@ -30,6 +31,9 @@ _OWN_API: Final = frozenset(("bedrock", "gemini", "vertex"))
 
 def check_request(fields: Fields, prompt: Prompt, suite: ReadSuite | None) -> None:
     """Reports what the API of the prompt's provider would refuse, at the place that says it."""
+    written = fields.value.get("messages")
+    if isinstance(written, LISTS) and len(written) != len(prompt.messages):
+        return  # of a message that cannot be read, which has its own finding
     if not provider_of(prompt.model)[0] or not prompt.messages:
         return
     messages = _rendered(prompt, suite)
@@ -38,6 +42,20 @@ def check_request(fields: Fields, prompt: Prompt, suite: ReadSuite | None) -> No
         code = "request-refused" if refusal.sure else "request-doubtful"
         fields.report.add(code, _place(fields, refusal), refusal.message, hint)
     _build(fields, prompt, messages)
+    _report_left_out(fields, prompt)
+
+
+def _report_left_out(fields: Fields, prompt: Prompt) -> None:
+    """Reports messages that have no content where the application leaves out what it may."""
+    optional = {item.name for item in prompt.inputs if not item.required}
+    for at, message in enumerate(prompt.messages):
+        parts = message.parts if isinstance(message, Message) else ()
+        names = [part.input for part in parts if part.input in optional]
+        if names and len(names) == len(parts):
+            place = fields.document.offset((*fields.path, "messages", at))
+            without = " and ".join(f"'{name}'" for name in names[:3])
+            problem = f"without {without}, this message has no content, which no API takes"
+            fields.report.add("request-doubtful", place, problem, "Add a part of text.")
 
 
 def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> None:
@@ -49,16 +67,31 @@ def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]
         request_of(prompt, messages)
     except ParameterNotTaken as flaw:
         name = flaw.name.partition(":")[0].partition(" ")[0]
-        if canonical(provider_of(prompt.model)[0]) in _OWN_API or is_embedding(prompt.model):
+        if flaw.name.startswith(f"{EXTRA}:"):
+            place = _place(fields, Refusal(place=(EXTRA,), message="", source=""))
+            fields.report.add("parameter-not-taken", place, flaw.message, str(flaw.hint))
+        elif canonical(provider_of(prompt.model)[0]) in _OWN_API or is_embedding(prompt.model):
             refusal = Refusal(place=(name,), message=flaw.message, source="", hint=str(flaw.hint))
             fields.report.add("request-doubtful", _place(fields, refusal), flaw.message, str(flaw.hint))
     except PromptopsError as error:
-        if any(message.parts for message in prompt.written):  # which have their own findings
-            return
-        if not _has_tools_of_provider(prompt):
-            fields.add("request-refused", "model", error.message, str(error.hint))
-        elif not (any(tool_flaw(prompt.model, tool) for tool in prompt.tools) or _is_for_responses(prompt, messages)):
-            fields.add("request-doubtful", "model", error.message, str(error.hint))
+        _report_unbuilt(fields, prompt, messages, error)
+
+
+def _report_unbuilt(
+    fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]], error: PromptopsError
+) -> None:
+    """Reports a request that cannot be built, for a reason that has no finding yet."""
+    parts = [(message.role, part) for message in prompt.written for part in message.parts]
+    has_tools = _has_tools_of_provider(prompt)
+    if any(part_flaw(prompt.model, part, role) for role, part in parts):
+        return
+    if has_tools and any(tool_flaw(prompt.model, tool) for tool in prompt.tools):
+        return
+    if (parts or has_tools) and _is_for_responses(prompt, messages):
+        return
+    elsewhere = canonical(provider_of(prompt.model)[0]) in _OWN_API or any(part.input for _, part in parts)
+    code = "request-doubtful" if has_tools or (parts and elsewhere) else "request-refused"
+    fields.add(code, "messages" if parts else "model", error.message, str(error.hint))
 
 
 def _has_tools_of_provider(prompt: Prompt) -> bool:

@@ -71,6 +71,13 @@ def test_an_api_that_takes_none_is_an_error_of_the_call() -> None:
         (Audio, {"data": media.png()}, "the audio cannot be sent: its first bytes are those of image/png"),
         (File, {"data": media.PDF, "filename": "a/b"}, "is not the name of a file"),
         (File, {"data": b"\xff\xfe\x00"}, "say no media type"),
+        (Image, {"data": "shelf.png"}, "the image cannot be sent: its data is bytes, and not str: a file is `path=…`"),
+        (Image, {"path": 0}, "its path is no text, but int"),
+        (File, {"path": True}, "its path is no text, but bool"),
+        (Image, {"path": "a\0b"}, r"the image of 'a\\x00b' cannot be sent"),
+        (Image, {"url": 5}, "its url is no text"),
+        (Audio, {"data": media.wav(), "media_type": 5}, "its media_type is no text"),
+        (File, {"data": media.PDF, "filename": b"a"}, "its filename is no text"),
     ],
 )
 def test_what_cannot_be_sent_is_an_error_where_it_is_made(kind: type, given: dict[str, object], said: str) -> None:

@@ -176,6 +176,14 @@ FLAWS: list[tuple[object, str]] = [
     ([said(content=[])], "[0].content is an empty list"),
     ([said(content=["hi"])], "[0].content[0] must be a part"),
     ([said(content=[{"type": "txt", "text": "x"}])], "[0].content[0].type is 'txt'; it is one of text"),
+    (
+        [said(content=[{"type": "image", "url": "https://a.b/c"}])],
+        "[0].content[0].type is 'image'; write it as {'type': 'image_url'",
+    ),
+    (
+        [said(content=[{"type": "document", "source": {}}])],
+        "[0].content[0].type is 'document'; write it as {'type': 'file'",
+    ),
     ([said(content=[{"type": "text"}])], "[0].content[0].text is missing"),
     ([said(content=[{"type": "text", "text": "x", "txt": 1}])], "[0].content[0].txt is no key of a part of text"),
     ([said(content=[{"type": "tool_result"}])], "[0].content[0].type is 'tool_result'; write the answer of a tool as"),

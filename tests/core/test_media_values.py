@@ -44,10 +44,11 @@ def parts(value: object, *inputs: Input) -> list[dict[str, Any]]:
         {"data": media.png()},
         {"data": PNG_64},
         {"data": PNG_64, "media_type": "image/png"},
+        {"data": f"data:image/png;base64,{PNG_64}"},
         {"data": PNG_64, "url": None, "type": "image"},
         MediaValue(type=PartType.IMAGE, data=media.png()),
     ],
-    ids=["bytes", "bytearray", "memoryview", "mapping", "base64", "typed", "nulls", "object"],
+    ids=["bytes", "bytearray", "memoryview", "mapping", "base64", "typed", "data URL", "nulls", "object"],
 )
 def test_bytes_become_a_part(value: object) -> None:
     assert parts(value) == [{"type": "image_url", "image_url": {"url": PNG_URL, "detail": "low"}}]
@@ -80,6 +81,11 @@ def test_a_url_becomes_a_part_that_the_provider_fetches() -> None:
         ({"file": "a.png"}, "'file' is no key of an image"),
         ({"dta": PNG_64}, "'dta' is no key of an image: did you mean 'data'"),
         ({"data": "no base64!"}, "its data is not base64"),
+        (
+            {"data": f"data:image/jpeg;base64,{PNG_64}"},
+            "it says image/jpeg, and its first bytes are those of image/png",
+        ),
+        ({"data": "data:image/png,%89PNG"}, "its data is not base64"),
         ({"data": 5}, "its data is neither bytes nor base64"),
         ({"data": PNG_64, "type": "audio"}, "'type' is no key of an image"),
         (

@@ -107,6 +107,8 @@ def test_a_placeholder_has_a_name_of_its_own() -> None:
     (found,) = prompt_findings(file(place, place, USER))
     assert (found.code, found.severity) == ("name-taken", Severity.ERROR)
     assert "another placeholder" in found.message
+    (found,) = prompt_findings(file(place, "{role: user, content: [{type: image, input: history}]}"))
+    assert (found.code, found.severity) == ("name-taken", Severity.ERROR)
 
 
 def test_an_input_of_the_app_is_not_the_placeholder() -> None:

@@ -15,6 +15,7 @@ from promptops.core.models.refusal import CAPS, Messages, Refusal, refused, text
 from promptops.core.models.strict_schemas import strict_schemas
 from promptops.core.models.table import Facts, facts_of
 from promptops.core.models.tool_choice import tool_choice
+from promptops.core.models.tool_turns import CLAUDE_CALLS, OPENAI_CALLS, tool_turns
 from promptops.core.models.tool_types import tool_types
 from promptops.core.parameters import ANTHROPIC, OPENAI, provider_of
 
@@ -40,6 +41,8 @@ def refusals(prompt: Prompt, messages: Messages) -> Iterator[Refusal]:
     yield from _of_model(prompt, facts)
     if facts.roles:
         yield from _roles(messages, facts, provider)
+    calls = CLAUDE_CALLS if provider in ANTHROPIC else OPENAI_CALLS
+    yield from tool_turns(messages, calls, sure=provider in OPENAI or provider in ANTHROPIC)
     if provider in OPENAI:
         yield from tool_choice(prompt, _OPENAI_CHAT, is_openai=True)
         yield from tool_types(prompt, is_openai=True)

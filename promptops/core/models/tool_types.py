@@ -65,7 +65,8 @@ def tool_types(prompt: Prompt, *, is_openai: bool) -> Iterator[Refusal]:
         if kind in known or tool.type in (FUNCTION, CUSTOM):
             continue
         word = _OPENAI_DATE.sub("", _CLAUDE_DATE.sub("", tool.type))
-        meant = get_close_matches(word, known, n=1, cutoff=0.7) if len(word) <= 2 * max(map(len, known)) else []
+        near = {*known, FUNCTION, CUSTOM}
+        meant = get_close_matches(word, near, n=1, cutoff=0.7) if len(word) <= 2 * max(map(len, near)) else []
         hint = f"Did you mean '{meant[0]}'?" if meant else f"The types are {', '.join(sorted(known))}."
         message = f"'{tool.type[:80]}' is no type of tool that {api} is known to have"
         yield Refusal(place=("tools", at, "type"), message=message, source=page, hint=hint, sure=False)

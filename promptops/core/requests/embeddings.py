@@ -16,6 +16,7 @@ from promptops.core.errors import ParameterNotTaken
 from promptops.core.json_value import OBJECTS, Json
 from promptops.core.model import Prompt
 from promptops.core.parameters import EXTRA, Api, provider_of
+from promptops.core.provider_arguments import require_own
 from promptops.core.requests.mapping import Messages, text_of
 
 _EMBEDS: Final = re.compile(r"(?:.*[^a-z])?(?:embed(?:ding|dings|der)?|voyage)(?:[^a-z].*)?", re.DOTALL)
@@ -36,7 +37,9 @@ def openai_embeddings(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     texts = _texts(prompt, messages)
     model: dict[str, Json] = {"model": provider_of(prompt.model)[1]}
     user = {_USER: prompt.parameters[_USER]} if _USER in prompt.parameters else {}
-    return {**model, "input": texts[0] if len(texts) == 1 else texts, **user, **_extra(prompt)}
+    call: dict[str, Json] = {**model, "input": texts[0] if len(texts) == 1 else texts, **user}
+    require_own(Api.OPENAI_CHAT, prompt, call)
+    return {**call, **_extra(prompt)}
 
 
 def gemini_embeddings(prompt: Prompt, messages: Messages, model: str) -> tuple[str, dict[str, Json]]:
@@ -48,6 +51,7 @@ def gemini_embeddings(prompt: Prompt, messages: Messages, model: str) -> tuple[s
     """
     if _USER in prompt.parameters:
         raise ParameterNotTaken(_USER, Api.GEMINI, hint="Remove it.")
+    require_own(Api.GEMINI, prompt, {"content": (), "model": model})
     asked: list[dict[str, Json]] = [
         {"content": {"parts": [{"text": text}]}, **_extra(prompt)} for text in _texts(prompt, messages)
     ]

@@ -20,7 +20,7 @@ from promptops.core.json_value import LISTS, OBJECTS, Json
 from promptops.core.model import Prompt, ResponseFormat, Role, Tool
 from promptops.core.parameters import Api, chosen_tool, provider_of
 from promptops.core.part_forms import to_parts
-from promptops.core.provider_arguments import envelope
+from promptops.core.provider_arguments import envelope, require_own
 from promptops.core.requests.mapping import (
     Messages,
     arguments_of,
@@ -96,6 +96,8 @@ def gemini_content(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
         config["response_json_schema"] = envelope(prompt)["schema"]
     model: dict[str, Json] = {"model": provider_of(prompt.model)[1]} if prompt.model else {}
+    said: dict[str, Json] = {"model": (), "contents": (), **{name: () for name in _OUTSIDE if name in config}}
+    require_own(Api.GEMINI, prompt, {**said, **_camelled(said)})
     call: dict[str, Json] = {**model, "contents": _contents(spoken)}
     return call | {"config": config} if config else call
 
@@ -112,7 +114,19 @@ def gemini_body(call: Mapping[str, Json]) -> dict[str, Json]:
     generation = {"generation_config": inside} if inside else {}
     body = _camel({"contents": call["contents"], **outside, **generation})
     assert isinstance(body, dict)
-    return {**body, **{name: plain(value) for name, value in extra.items()}}
+    return _merged(body, extra)
+
+
+def _merged(body: Mapping[str, Json], extra: Mapping[str, Json]) -> dict[str, Json]:
+    """Puts extra fields into a body as the package does: mappings are merged, whatever is in them."""
+    merged = dict(body)
+    for name, value in extra.items():
+        there = merged.get(name)
+        if isinstance(there, OBJECTS) and isinstance(value, OBJECTS):
+            merged[name] = _merged(there, value)
+        else:
+            merged[name] = plain(value)
+    return merged
 
 
 def _contents(messages: Messages) -> list[Json]:
@@ -212,13 +226,14 @@ def _hold_to_schemas(config: dict[str, Json], tools: tuple[Tool, ...]) -> None:
         inner["mode"] = "VALIDATED"
 
 
+def _camelled(fields: Mapping[str, Json]) -> dict[str, Json]:
+    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): value for name, value in fields.items()}
+
+
 def _camel(value: Json) -> Json:
     """The same with Google's names in the spelling of JSON."""
     if isinstance(value, LISTS):
         return [_camel(item) for item in value]
     if not isinstance(value, OBJECTS):
         return value
-    return {
-        re.sub(r"_([a-z])", lambda found: found[1].upper(), name): item if name in _OPAQUE else _camel(item)
-        for name, item in value.items()
-    }
+    return _camelled({name: item if name in _OPAQUE else _camel(item) for name, item in value.items()})

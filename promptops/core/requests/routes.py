@@ -41,6 +41,8 @@ def request_of(prompt: Prompt, messages: Messages, provider: str | None = None) 
             f"prompt '{prompt.name}' leaves the model to the application, so its request is not whole",
             hint="Give it a model of `models:` in app.yml, or use render() and your own call.",
         )
+    if provider is not None and not isinstance(provider, str):
+        raise Invalid(f"{str(provider)[:80]} is no name of a provider", hint="For example 'openai' or 'anthropic'.")
     pinned = canonical(provider_of(prompt.model)[0]) or _DEFAULT
     named = canonical(provider) if provider else pinned
     if named in _RESPONSES:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Final
 
 from promptops.core.errors import TemplateInvalid
@@ -16,6 +17,7 @@ from promptops.core.limits import PATTERNS, SCHEMA_VALUES
 from promptops.core.model import Json
 from promptops.core.schema.patterns import broken
 
+_MEDIA: Final = ("image", "file", "audio")
 TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 
 _ANCHOR = re.compile(r"[A-Za-z_][-A-Za-z0-9._]*")
@@ -174,8 +176,19 @@ def _name_lists(value: Json) -> str:
 def _type(value: Json) -> str:
     kinds = value if isinstance(value, list | tuple) else (value,)
     if not kinds or not all(isinstance(kind, str) and kind in TYPES for kind in kinds):
-        return f"a type is one of {', '.join(TYPES)}, or a list of them"
+        return f"a type is one of {', '.join(TYPES)}, or a list of them{_meant(kinds)}"
     return "" if len(set(map(str, kinds))) == len(kinds) else "a type is in the list twice"
+
+
+def _meant(kinds: Sequence[Json]) -> str:
+    """Returns what was meant by a type that there is not."""
+    for kind in kinds:
+        if kind in _MEDIA:
+            return f"; '{kind}' is the type of a whole input, alone and not below it"
+        if isinstance(kind, str) and kind not in TYPES:
+            near = get_close_matches(kind[:100].lower(), (*TYPES, *_MEDIA), n=1, cutoff=0.7)
+            return f"; did you mean '{near[0]}'?" if near else ""
+    return ""
 
 
 def _vocabulary(value: Json) -> str:

@@ -54,6 +54,11 @@ TEXT: Final[Readers] = {"text": _text}
 _OTHERS: Final = {
     "tool_use": "write a call of a tool as `tool_calls` of the message",
     "tool_result": "write the answer of a tool as a message of role tool with `tool_call_id`",
+    "image": "write it as {'type': 'image_url', 'image_url': {'url': …}}",
+    "input_image": "write it as {'type': 'image_url', 'image_url': {'url': …}}",
+    "audio": "write it as {'type': 'input_audio', 'input_audio': {'data': …, 'format': …}}",
+    "document": "write it as {'type': 'file', 'file': {'file_data': …}}",
+    "input_file": "write it as {'type': 'file', 'file': {'file_data': …}}",
     "input_text": "write it as {'type': 'text', 'text': …}",
     "output_text": "write it as {'type': 'text', 'text': …}",
 }

@@ -102,6 +102,16 @@ def test_parameters(model: str, parameters: dict[str, Json], config: dict[str, J
     assert made(model=model, messages=messages, parameters=parameters).to_gemini().get("config") == config
 
 
+def test_extra_fields_are_merged_into_the_body_as_the_package_does() -> None:
+    extra: Json = {"generationConfig": {"mediaResolution": "LOW", "thinkingConfig": {"includeThoughts": True}}}
+    body = shapes.ask(GEMINI, maxTokens=9, thinkingBudget=0, extra=extra).request(**VALUES).body
+    assert body["generationConfig"] == {
+        "maxOutputTokens": 9,
+        "mediaResolution": "LOW",
+        "thinkingConfig": {"thinkingBudget": 0, "includeThoughts": True},
+    }
+
+
 def test_extra_fields_stand_in_the_body_as_they_are_written() -> None:
     extra: Json = {"safetySettings": [{"category": "X", "threshold": "OFF"}], "cached_content": "c"}
     body = shapes.ask(GEMINI, extra=extra).request(**VALUES).body

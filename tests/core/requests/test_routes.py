@@ -66,6 +66,12 @@ def test_another_provider_may_be_named(provider: str, path: str, named: str) -> 
     assert prompt.request(provider, **VALUES) == request
 
 
+@pytest.mark.parametrize("provider", [5, b"openai", ["openai"]])
+def test_a_provider_is_named_by_text(provider: Any) -> None:
+    with pytest.raises(Invalid, match="is no name of a provider"):
+        made(model=GPT).request(provider, **VALUES)
+
+
 def test_responses_of_azure_have_its_path() -> None:
     assert made(model="azure/prod").request("responses", **VALUES).url_path == "/openai/v1/responses"
 
