@@ -17,6 +17,8 @@ from promptops.core.template.values import plain
 FUNCTION, CUSTOM = "function", "custom"
 
 _DATED = re.compile(r"\w+_20\d{6}|mcp_toolset|tool_search_tool_\w+")
+_DATE = re.compile(r"_20\d{6}$")
+_EDITOR_RENAMED = "20250429"
 _NO_PARAMETERS = Tool(name="-").parameters
 
 
@@ -83,7 +85,19 @@ def _anthropic(api: Api, tool: Tool) -> dict[str, Json]:
             f"the tool '{tool.name}' of type '{tool.type}' cannot be sent to {api}: its own tools have a date in their "
             "type, such as web_search_20260318"
         )
-    return {"type": tool.type, **({} if tool.type == "mcp_toolset" else {"name": tool.name}), **_plain(tool.settings)}
+    return {"type": tool.type, **_own_name(tool), **_plain(tool.settings)}
+
+
+def _own_name(tool: Tool) -> dict[str, Json]:
+    """Anthropic's own tools have a name that follows from their type, and its sets of tools none: anthropic 2.14."""
+    stem, date = _DATE.sub("", tool.type), tool.type[-8:]
+    if stem.endswith("toolset"):
+        return {}
+    if tool.name != tool.type:
+        return {"name": tool.name}
+    if stem == "text_editor":
+        return {"name": "str_replace_editor" if date < _EDITOR_RENAMED else "str_replace_based_edit_tool"}
+    return {"name": stem}
 
 
 def _function(tool: Tool, schema: str) -> dict[str, Json]:

@@ -61,6 +61,28 @@ def test_a_tool_is_sent_as_it_was_written(api: Api, tool: Tool, sent: dict[str, 
 
 
 @pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("web_search_20250305", "web_search"),
+        ("web_fetch_20260318", "web_fetch"),
+        ("code_execution_20250825", "code_execution"),
+        ("bash_20250124", "bash"),
+        ("computer_20251124", "computer"),
+        ("memory_20250818", "memory"),
+        ("text_editor_20250124", "str_replace_editor"),
+        ("text_editor_20250429", "str_replace_based_edit_tool"),
+        ("text_editor_20250728", "str_replace_based_edit_tool"),
+        ("tool_search_tool_regex_20251119", "tool_search_tool_regex"),
+        ("tool_search_tool_regex", "tool_search_tool_regex"),
+        ("computer_toolset_20260801", None),
+        ("mcp_toolset", None),
+    ],
+)
+def test_a_tool_of_anthropic_without_a_name_has_the_one_that_the_api_knows(kind: str, name: str | None) -> None:
+    assert to_tool(Api.ANTHROPIC, Tool(name=kind, type=kind)) == {"type": kind, **({"name": name} if name else {})}
+
+
+@pytest.mark.parametrize(
     ("api", "tool"),
     [
         (Api.OPENAI_CHAT, SEARCH),
