@@ -1,5 +1,5 @@
-"""What an API would refuse of the messages of a request as a whole: where calls of tools are answered, parts that no API
-of the provider takes, and fields of `extra` that would replace the prompt's own.
+"""What an API would refuse of the messages of a request as a whole: where calls of tools are answered, parts that none
+of the provider's APIs takes, and fields of `extra` that would replace the prompt's own.
 """
 
 from __future__ import annotations
