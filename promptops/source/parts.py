@@ -109,6 +109,11 @@ class AppFiles:
 
     def _missing(self, path: str) -> tuple[str, str | Near]:
         root = self.root
+        if self.tree is None:
+            return (
+                f"'{short(path)}' is a file of an app's folder, and there is no folder here",
+                "Give its `data` or `url`.",
+            )
         if not path.startswith(root) or ".." in path.split("/"):
             inside = f"{root}{path}"
             hint = f"Write `file: {short(inside)}`." if inside in self.paths else f"Put it there: file: {root}NAME"

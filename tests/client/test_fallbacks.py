@@ -138,6 +138,11 @@ def test_a_text_is_read_as_the_text_of_a_file() -> None:
         ({"messages": [{"role": "user", "content": "x", "cahce": 1}]}, r"messages\[0\].cahce: unknown key", ""),
         ([{"role": "user", "content": "x", "rol": "user"}], r"messages\[0\].rol: unknown key", "role"),
         ({"messages": "x", "parameters": {"temprature": 1}}, "unknown parameter 'temprature'", "temperature"),
+        (
+            [{"role": "user", "content": [{"type": "image", "file": "files/a.png"}]}],
+            r"content\[0\].file: 'files/a.png' is a file of an app's folder, and there is no folder here",
+            "`data` or `url`",
+        ),
         ({"messages": "x", "parameters": {"temperature": "hot"}}, "'temperature' must be a number", ""),
         ({"messages": "x", "parameters": {}, "modelParameters": {}}, "are the same key", ""),
         ({"messages": "x", "tools": [{"name": "f", "note": 1}]}, r"tools\[0\].note: unknown key 'note'", ""),
