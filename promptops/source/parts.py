@@ -119,7 +119,9 @@ class AppFiles:
             hint = f"Write `file: {short(inside)}`." if inside in self.paths else f"Put it there: file: {root}NAME"
             return f"'{short(path)}' is not in the app's {root} folder, of which files are taken", hint
         hint = "A release has what is committed: `git add -f` takes a file that .gitignore leaves out."
-        return f"there is no file '{short(path)}' in the app's folder", Near(path, self.paths, otherwise=hint)
+        return f"there is no file '{short(path)}' in the app's folder", Near(
+            path, self.paths, otherwise=hint, also=hint
+        )
 
 
 def read_parts(

@@ -153,7 +153,8 @@ def test_a_prompt_of_text_has_the_same_release_whatever_lies_in_the_folder_of_fi
         ("{type: file, file: files/notes.txt, filename: a/b}", "wrong-value: 'a/b' is not the name of a file"),
         (
             "{type: image, file: files/logos.png}",
-            "file-missing: there is no file 'files/logos.png' in the app's folder Did you mean 'files/logo.png'?",
+            "file-missing: there is no file 'files/logos.png' in the app's folder Did you mean 'files/logo.png'? "
+            "A release has what is committed: `git add -f` takes",
         ),
         (
             "{type: image, file: files/zzzzzz.gif}",

@@ -56,11 +56,12 @@ class Near:
     known: Collection[str]
     listed: str = ""
     otherwise: str = ""
+    also: str = ""
 
     def __str__(self) -> str:
         suggestion = near(self.word, self.known)
         if suggestion or not self.listed:
-            return suggestion or self.otherwise
+            return f"{suggestion} {self.also}".rstrip() if suggestion else self.otherwise
         more = " …" if len(self.known) > _LISTED else ""
         return f"{self.listed}: {', '.join(islice(self.known, _LISTED))}{more}."
 
