@@ -85,11 +85,14 @@ def _anthropic(api: Api, tool: Tool) -> dict[str, Json]:
             f"the tool '{tool.name}' of type '{tool.type}' cannot be sent to {api}: its own tools have a date in their "
             "type, such as web_search_20260318"
         )
-    return {"type": tool.type, **_own_name(tool), **_plain(tool.settings)}
+    return {"type": tool.type, **own_name(tool), **_plain(tool.settings)}
 
 
-def _own_name(tool: Tool) -> dict[str, Json]:
-    """Anthropic's own tools have a name that follows from their type, and its sets of tools none: anthropic 2.14."""
+def own_name(tool: Tool) -> dict[str, Json]:
+    """Returns the name of one of Anthropic's own tools, which follows from its type; a set of tools has none.
+
+    Source: the types of anthropic 2.14.
+    """
     stem, date = _DATE.sub("", tool.type), tool.type[-8:]
     if stem.endswith("toolset"):
         return {}

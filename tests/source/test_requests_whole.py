@@ -112,3 +112,10 @@ def test_a_message_that_optional_values_leave_empty_is_doubtful(model: str) -> N
 def test_a_request_with_a_message_that_cannot_be_read_has_the_finding_of_the_message_alone() -> None:
     messages = f"  - {{role: usr, content: x}}\n  - {CALL}\n  - {SO}\n"
     assert [item.code for item in prompt_findings(f"model: {GPT}\nmessages:\n{messages}{TOOL}")] == ["wrong-value"]
+
+
+def test_a_tool_of_anthropic_is_chosen_by_the_name_that_the_api_knows() -> None:
+    head = f"model: {SONNET}\ntools: [{{type: web_search_20250305}}]\nmessages: [{HI}]\n"
+    for choice, codes in (("web_search", []), ("web_search_20250305", ["request-refused"])):
+        parameters = f"modelParameters: {{maxTokens: 9, toolChoice: {{type: tool, name: {choice}}}}}\n"
+        assert [item.code for item in prompt_findings(head + parameters)] == codes

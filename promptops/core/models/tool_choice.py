@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from promptops.core.model import OBJECTS, Json, Prompt
+from promptops.core.model import OBJECTS, Json, Prompt, Tool
 from promptops.core.models.refusal import Refusal, refused
-from promptops.core.tools import FUNCTION
+from promptops.core.tools import CUSTOM, FUNCTION, own_name
 
 _NO_TOOLS: Final = "https://github.com/openai/swarm/issues/30"
 
@@ -19,7 +19,7 @@ def tool_choice(prompt: Prompt, source: str, *, is_openai: bool) -> Iterator[Ref
         yield refused("toolChoice", "'toolChoice' is set, and the prompt has no tools", source, "Remove it.")
     elif choice is not None:
         name = _chosen(choice)
-        names = [tool.name for tool in prompt.tools]
+        names = [_name_of(tool, is_openai=is_openai) for tool in prompt.tools]
         if name is None:
             words = "auto, none, required, or the name of a tool: {type: function, name: lookup}"
             yield refused("toolChoice", "'toolChoice' names no way to choose a tool", source, f"It is {words}.")
@@ -31,6 +31,12 @@ def tool_choice(prompt: Prompt, source: str, *, is_openai: bool) -> Iterator[Ref
     if is_openai and "parallelToolCalls" in prompt.parameters and not prompt.tools:
         problem = "'parallelToolCalls' is set, and the prompt has no tools"
         yield refused("parallelToolCalls", problem, _NO_TOOLS, "Remove it.")
+
+
+def _name_of(tool: Tool, *, is_openai: bool) -> str:
+    if is_openai or tool.type in (FUNCTION, CUSTOM):
+        return tool.name
+    return str(own_name(tool).get("name", tool.name))
 
 
 def _chosen(choice: Json) -> str | None:
