@@ -166,7 +166,7 @@ def _literals(schema: Mapping[str, Json]) -> str | None:
 
 def _union(types: Iterator[str]) -> str:
     members = dict.fromkeys(part for each in types for part in each.split(" | "))
-    return ANY if ANY in members else " | ".join(members)
+    return ANY if ANY in members or not members else " | ".join(members)
 
 
 def _base(schema: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from promptops.source.python_types import Entry, Names, Types, class_name, typed_dict
@@ -40,6 +40,8 @@ SCHEMAS = st.recursive(st.fixed_dictionaries({}, optional={"type": KINDS}), _gro
 
 
 @given(schema=SCHEMAS)
+@example(schema={"type": []})
+@example(schema={"anyOf": [{"type": []}], "enum": []})
 def test_every_schema_has_a_type_that_python_reads(schema: dict[str, Any]) -> None:
     classes: list[str] = []
     found = Types(schema, Names(), "X", classes).type()
