@@ -81,4 +81,7 @@ def _written(item: object) -> object:
     """Returns a message as a file has it."""
     if isinstance(item, Placeholder):
         return placeholder_to_json(item)
-    return {"role": str(item.role), "content": item.content, **item.extras()} if isinstance(item, Message) else item
+    if not isinstance(item, Message):
+        return item
+    marked = {"cache": True} if item.cache else {}
+    return {"role": str(item.role), "content": item.content, **item.extras(), **marked}

@@ -7,7 +7,7 @@ MINOR   something else decides the answer, or there is more to use: model, param
         a default, an optional input, a prompt or a tool added, whether a tool is strict, and settings of the
         provider's tools, the features that a client needs
 PATCH   wording: the text of messages, descriptions, the template language, the order of tools; the checks of answers;
-        what the workspace says of a model
+        what the workspace says of a model; cache marks
 
 Everything is compared in canonical form, so there is a change exactly if the digest differs.
 """
@@ -154,7 +154,7 @@ def _messages(prompt: str, old: tuple[_Spoken, ...], new: tuple[_Spoken, ...]) -
 
 
 def _place(message: _Spoken) -> _Spoken:
-    return Placeholder(name=message.name) if isinstance(message, Placeholder) else message
+    return Placeholder(name=message.name, cache=message.cache) if isinstance(message, Placeholder) else message
 
 
 def _role(message: _Spoken) -> str:
@@ -166,7 +166,15 @@ def _content(message: _Spoken) -> str:
 
 
 def _parts(message: _Spoken) -> tuple[Part, ...]:
-    return message.parts if isinstance(message, Message) else ()
+    """Returns the parts of a message without their cache marks."""
+    return tuple(replace(part, cache=False) for part in message.parts) if isinstance(message, Message) else ()
+
+
+def _marks(message: _Spoken) -> str | None:
+    """Returns the cache marks of a message: which of its parts have one, and whether it has one itself."""
+    parts = message.parts if isinstance(message, Message) else ()
+    marked = [f"part {number}" for number, part in enumerate(parts, 1) if part.cache]
+    return ", ".join([*marked, *(["message"] if message.cache else [])]) or None
 
 
 def _without_text(message: _Spoken) -> list[Part]:
@@ -184,6 +192,9 @@ def _message(prompt: str, place: int, old: _Spoken, new: _Spoken) -> Iterator[Ch
         summary = f"{'wording' if is_wording else 'parts'} of the {_role(new)} message"
         bump = Bump.PATCH if is_wording else Bump.MINOR
         yield _change(bump, prompt, field, summary, _content(old), _content(new))
+    if _marks(old) != _marks(new):
+        summary = f"cache marks of the {_role(new)} message"
+        yield _change(Bump.PATCH, prompt, f"messages[{place}].cache", summary, _marks(old), _marks(new))
     if isinstance(old, Placeholder) or isinstance(new, Placeholder):
         return
     before, after = _text(old.extras()), _text(new.extras())
@@ -256,6 +267,9 @@ def _tool(prompt: str, old: Tool, new: Tool) -> Iterator[Change]:
     if _differ(old.settings, new.settings):
         summary = f"settings of tool '{new.name}'"
         yield _change(Bump.MINOR, prompt, f"{field}.settings", summary, _text(old.settings), _text(new.settings))
+    if old.cache != new.cache:
+        before, after = _text(old.cache), _text(new.cache)
+        yield _change(Bump.PATCH, prompt, f"{field}.cache", f"cache mark of tool '{new.name}'", before, after)
     before, after = _text(old.parameters), _text(new.parameters)
     if before != after:
         breaks = _differ(constraints(old.parameters), constraints(new.parameters))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 OFF: Final = "off"
 """A channel may serve nothing of an app (``stable`` is null), and its other apps are followed on."""
 
+CACHE: Final = "cache"
+"""Messages, parts and tools may have cache marks. An older client would pay for what another one caches."""
+
 CHECKS: Final = "checks"
 """Prompts may have checks of their answers. An older client refuses the key, since it may decide what is sent."""
 
@@ -54,7 +57,7 @@ PARTS: Final = "parts"
 TOOL_MESSAGES: Final = "tool-messages"
 """Messages may make and answer calls of tools, and have a name. An older client would send them without."""
 
-UNDERSTOOD: Final = (CHECKS, ESCAPES, HISTORY, MODELS, OFF, PARAMETERS, PARTS, TOOL_MESSAGES)
+UNDERSTOOD: Final = (CACHE, CHECKS, ESCAPES, HISTORY, MODELS, OFF, PARAMETERS, PARTS, TOOL_MESSAGES)
 """What this version's client understands, in order."""
 
 MAX_FEATURES: Final = 50
@@ -89,6 +92,8 @@ def requires_of(data: bytes) -> tuple[str, ...]:
 
 def features_of(prompt: Prompt) -> Iterator[str]:
     """Yields the features that a prompt needs of a client."""
+    if _has_marks(prompt):
+        yield CACHE
     if prompt.checks:
         yield CHECKS
     if prompt.escapes:
@@ -103,6 +108,11 @@ def features_of(prompt: Prompt) -> Iterator[str]:
         yield PARTS
     if any(message.has_extras for message in prompt.written):
         yield TOOL_MESSAGES
+
+
+def _has_marks(prompt: Prompt) -> bool:
+    marked = any(message.cache for message in prompt.messages) or any(tool.cache for tool in prompt.tools)
+    return marked or any(part.cache for message in prompt.written for part in message.parts)
 
 
 def lacking(requires: Iterable[str], understands: Iterable[str]) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ class Message:
 
     An assistant's message may have ``tool_calls``; a message of role tool has the id of the call that it answers.
     ``name`` tells speakers of one role apart, where an API takes it. A message with ``parts`` has no ``content``.
+    With ``cache``, a provider that can is to cache what it read up to the end of the message.
     """
 
     role: Role
@@ -54,6 +55,7 @@ class Message:
     tool_call_id: str = ""
     name: str = ""
     parts: tuple[Part, ...] = ()
+    cache: bool = False
 
     @property
     def templates(self) -> tuple[str, ...]:
@@ -96,7 +98,8 @@ class Placeholder:
     """Where the messages go that the caller gives as the variable ``name``: those of a conversation so far.
 
     ``most`` is how many there may be at most, None for any number; ``optional`` that there may be none given. With
-    ``system`` they may have messages of the roles system and developer. ``private`` ones are never captured.
+    ``system`` they may have messages of the roles system and developer. ``private`` ones are never captured. ``cache``
+    is that of the last of them.
     """
 
     name: str
@@ -104,6 +107,7 @@ class Placeholder:
     most: int | None = None
     system: bool = False
     private: bool = False
+    cache: bool = False
 
     @property
     def required(self) -> bool:

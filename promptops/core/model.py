@@ -86,6 +86,7 @@ class Tool:
     arguments, and ``strict`` whether the model is held to it (None: the provider's default).
 
     Any other ``type`` is a tool of the provider, such as ``web_search``, with the ``settings`` that its API defines.
+    With ``cache``, a provider that can is to cache what it read up to the end of the tool; it reads tools first.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Tool:
     type: str = "function"
     strict: bool | None = None
     settings: Mapping[str, Json] = field(default_factory=dict)
+    cache: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Parts of messages and the bytes that they embed  <->  the JSON of a release (:mod:`promptops.core.release_bytes`).
 
 A part is ``{"type", "text"}``, or ``{"type", "blob" | "url" | "input", "media_type", "detail", "filename"}`` without
-the keys that it does not need. Its blob is the digest of bytes that the release has once, in base64, under ``blobs``.
+the keys that it does not need; both have ``"cache": true`` where they have a cache mark. Its blob is the digest of bytes
+that the release has once, in base64, under ``blobs``.
 Reading is strict: a digest is that of the bytes, and every blob is used, so that one content has one form.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from promptops.core.digest import digest
@@ -20,7 +22,7 @@ from promptops.core.parts import DETAILS, Blob, Part, PartType, url_template_fla
 
 _SOURCES: Final = ("blob", "url", "input")
 _SAID: Final = ("media_type", "detail", "filename")
-_KEYS: Final = frozenset(("type", *_SOURCES, *_SAID))
+_KEYS: Final = frozenset(("type", "cache", *_SOURCES, *_SAID))
 MAX_NAME: Final = 255
 """Characters of the name of a file."""
 
@@ -37,9 +39,10 @@ def blobs_of(prompts: tuple[Prompt, ...]) -> dict[str, Json]:
 
 def part_to_json(part: Part) -> dict[str, Json]:
     """Returns a part as a release has it."""
+    marked: dict[str, Json] = {"cache": True} if part.cache else {}
     if part.type is PartType.TEXT:
-        return {"type": "text", "text": part.text}
-    written: dict[str, Json] = {"type": str(part.type)}
+        return {"type": "text", "text": part.text, **marked}
+    written: dict[str, Json] = {"type": str(part.type), **marked}
     if part.blob is not None:
         written["blob"] = part.blob.digest
     for key in ("url", "input", *_SAID):
@@ -102,16 +105,19 @@ class Blobs:
         kind = value.get("type")
         if kind not in list(PartType):
             raise Invalid(f"{path}.type: {str(kind)[:80]!r} is not one of {', '.join(PartType)}")
-        known = frozenset(("type", "text")) if kind == PartType.TEXT else _KEYS
+        known = frozenset(("type", "text", "cache")) if kind == PartType.TEXT else _KEYS
         if unknown := min(value.keys() - known, default=""):
             hint = "A newer promptops may have written it."
             raise Invalid(f"{path} has the unknown key {unknown!r}", hint=hint)
-        texts = {key: _text(item, f"{path}.{key}") for key, item in value.items() if key != "type"}
+        cache = value.get("cache", False)
+        if not isinstance(cache, bool):
+            raise Invalid(f"{path}.cache is not true or false")
+        texts = {key: _text(item, f"{path}.{key}") for key, item in value.items() if key not in ("type", "cache")}
         if kind == PartType.TEXT:
             if "text" not in texts:
                 raise Invalid(f"{path}.text is not text")
-            return Part(type=PartType.TEXT, text=texts["text"])
-        return self._other(PartType(str(kind)), texts, path)
+            return Part(type=PartType.TEXT, text=texts["text"], cache=cache)
+        return replace(self._other(PartType(str(kind)), texts, path), cache=cache)
 
     def _other(self, kind: PartType, texts: Mapping[str, str], path: str) -> Part:
         if sum(key in texts for key in _SOURCES) != 1 or "" in texts.values():

@@ -16,6 +16,7 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from promptops.core.cache_marks import BREAKPOINT, CONTROL
 from promptops.core.errors import Invalid
 from promptops.core.media import IMAGES, PDF, TEXT
 from promptops.core.media_blocks import bedrock_block, gemini_part
@@ -24,8 +25,6 @@ from promptops.core.neutral_parts import KEYS, address, data_of, media, untaken
 from promptops.core.parameters import ANTHROPIC, OPENAI, Api, provider_of
 from promptops.core.parts import Part, PartType
 
-_CACHE: Final = "cache_control"
-"""The mark of a part up to which Anthropic keeps what it read; other APIs have none."""
 _OPENAI_AUDIO: Final = ("wav", "mp3")
 _USUAL: Final = {PartType.IMAGE: IMAGES[0], PartType.FILE: PDF, PartType.AUDIO: "audio/wav"}
 """What a value of a variable is at best: which it is says only the call."""
@@ -89,24 +88,25 @@ def _chat(api: Api, part: Mapping[str, Any], role: str) -> dict[str, Json]:
 
 def _responses(api: Api, part: Mapping[str, Any], role: str) -> dict[str, Json]:
     kind = part["type"]
+    marked: dict[str, Json] = {BREAKPOINT: part[BREAKPOINT]} if BREAKPOINT in part else {}
     if kind == "text":
-        return {"type": "output_text" if role == Role.ASSISTANT else "input_text", "text": part["text"]}
+        return {"type": "output_text" if role == Role.ASSISTANT else "input_text", "text": part["text"], **marked}
     if role not in _SPEAKERS:
         raise untaken(api, kind, f"in a message of role {role}")
     if kind == "image_url":
         image = part["image_url"]
         _require_image(api, image["url"])
-        return {"type": "input_image", "image_url": image["url"], "detail": image.get("detail", "auto")}
+        return {"type": "input_image", "image_url": image["url"], "detail": image.get("detail", "auto"), **marked}
     if kind == "file":
         file = part["file"]
         # What is at a URL has the name of the URL.
-        return {"type": "input_file", **({"file_url": file["file_url"]} if "file_url" in file else file)}
+        return {"type": "input_file", **({"file_url": file["file_url"]} if "file_url" in file else file), **marked}
     raise untaken(api, kind, "", "Chat completions take it: to_openai().")
 
 
 def _anthropic(api: Api, part: Mapping[str, Any], role: str) -> dict[str, Json] | None:
     kind = part["type"]
-    marked: dict[str, Json] = {_CACHE: part[_CACHE]} if _CACHE in part else {}
+    marked: dict[str, Json] = {CONTROL: part[CONTROL]} if CONTROL in part else {}
     if kind == "text":
         # A text without a character is refused, and what a value left empty is not worth an error.
         return {"type": "text", "text": part["text"], **marked} if part["text"] else None
@@ -175,4 +175,4 @@ def _require_image(api: Api, url: str) -> None:
 
 def _copy(part: Mapping[str, Any]) -> dict[str, Json]:
     copied = ((key, dict(value) if isinstance(value, Mapping) else value) for key, value in part.items())
-    return {key: value for key, value in copied if key != _CACHE}
+    return {key: value for key, value in copied if key != CONTROL}

@@ -55,7 +55,8 @@ class Blob:
 class Part:
     """One part of a message. A text has the template ``text``; any other has one of ``blob``, ``url`` and ``input``.
 
-    ``url`` is a template too, ``input`` the name of a variable. ``detail`` is for images, ``filename`` for files.
+    ``url`` is a template too, ``input`` the name of a variable. ``detail`` is for images, ``filename`` for files. With
+    ``cache``, a provider that can is to cache what it read up to the end of the part.
     """
 
     type: PartType
@@ -66,6 +67,7 @@ class Part:
     media_type: str = ""
     detail: str = ""
     filename: str = ""
+    cache: bool = False
 
     @property
     def template(self) -> str | None:

@@ -12,6 +12,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from promptops.core.cache_marks import (
+    BREAKPOINT,
+    CONTROL,
+    has_marks,
+    mark,
+    require_few_marks,
+    stretches,
+    takes_breakpoints,
+    with_marks,
+    without_marks,
+)
 from promptops.core.errors import Invalid, ParameterNotTaken
 from promptops.core.model import Json, Prompt, ResponseFormat, Role
 from promptops.core.parameters import EXTRA, Api, chat_api, provider_of, require_format, to_call
@@ -29,6 +40,8 @@ _NAME = re.compile(r"[^A-Za-z0-9_-]")
 def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     """Returns the arguments of ``chat.completions.create``."""
     api = chat_api(prompt.model, prompt.parameters)
+    if takes_breakpoints(prompt.model) and has_marks(messages):
+        messages = with_marks(BREAKPOINT, messages)
     call = {**_model(prompt), "messages": [_with_parts(api, message) for message in messages]}
     call |= to_call(api, prompt.parameters, model=prompt.model, own=prompt.own_facts)
     if prompt.tools:
@@ -44,6 +57,10 @@ def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
 def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     """Returns the arguments of ``responses.create``."""
     leading = next((at for at, message in enumerate(messages) if message["role"] not in SYSTEM), len(messages))
+    if takes_breakpoints(prompt.model) and has_marks(messages):
+        if has_marks(messages[:leading]):  # instructions are a text, which takes none
+            leading = 0
+        messages = with_marks(BREAKPOINT, messages)
     call: dict[str, Json] = _model(prompt)
     if leading:
         call["instructions"] = _joined(messages[:leading])
@@ -77,6 +94,9 @@ def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     headers that the request needs in ``extra_headers``."""
     api = Api.ANTHROPIC
     require_format(api, prompt.response_format)
+    require_few_marks(prompt)
+    if has_marks(messages):
+        messages = with_marks(CONTROL, messages)
     system, spoken = split_system(messages, prompt.model or "")
     call: dict[str, Json] = _model(prompt)
     call |= to_call(api, prompt.parameters, model=prompt.model, own=prompt.own_facts)
@@ -86,7 +106,7 @@ def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
             hint="Add it to modelParameters, or to the pin of the model, and release again.",
         )
     if system:
-        call["system"] = _joined(system)
+        call["system"] = _system(system)
     call["messages"] = _turns(_spoken(spoken, api))
     if prompt.tools:
         call["tools"] = [to_tool(api, tool) for tool in prompt.tools]
@@ -114,6 +134,20 @@ def _model(prompt: Prompt) -> dict[str, Json]:
 
 def _joined(messages: Messages) -> str:
     return "\n\n".join(texts_of(message["content"]) for message in messages)
+
+
+def _system(messages: Messages) -> Json:
+    """Returns system messages as one text; as blocks where there are marks, each up to a mark."""
+    blocks: list[Json] = []
+    texts: list[str] = []
+    for text, is_marked in (each for message in messages for each in stretches(message["content"])):
+        texts.append(text)
+        if is_marked and any(texts):
+            blocks.append({"type": "text", "text": "\n\n".join(texts), **mark(CONTROL)})
+            texts = []
+    if not blocks:
+        return _joined(messages)
+    return [*blocks, {"type": "text", "text": "\n\n".join(texts)}] if any(texts) else blocks
 
 
 def _with_parts(api: Api, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,9 +189,9 @@ def _turns(messages: Sequence[Mapping[str, Any]]) -> list[Json]:
         if message["role"] == Role.TOOL:
             if not results:
                 turns.append({"role": "user", "content": results})
-            results.append(
-                {"type": "tool_result", "tool_use_id": message["tool_call_id"], "content": message["content"]}
-            )
+            answered = {"type": "tool_result", "tool_use_id": message["tool_call_id"]}
+            content, marked = without_marks(message["content"])  # which is of the whole result
+            results.append({**answered, "content": content, **marked})
             continue
         results = []
         calls = message.get("tool_calls", ())
@@ -173,6 +207,7 @@ def _turns(messages: Sequence[Mapping[str, Any]]) -> list[Json]:
                 "id": call["id"],
                 "name": call["function"]["name"],
                 "input": json.loads(call["function"]["arguments"]),
+                **({CONTROL: call[CONTROL]} if CONTROL in call else {}),
             }
             for call in calls
         ]

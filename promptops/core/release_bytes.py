@@ -21,10 +21,10 @@ a parameter that clients before 0.7.0 do not know, ``models`` where ``models`` s
 (``[{"id", "name", "arguments": {…}}]``), ``tool_call_id``, ``name``, ``parts`` where one has ``parts`` and an empty
 content, whose bytes are in ``blobs`` (:mod:`promptops.core.part_bytes`), and ``history`` where there is a place for the
 messages of a caller: ``{"role": "placeholder", "name": "history", "optional": true, "max": 50, "system": true,
-"private": true}``. ``messages`` is always there; every other key of a prompt is left out at its default, so that a
-later key changes no digest of before. Prompts and inputs are mappings: their order means nothing, and they are read
-back sorted by name. Reading is strict: a key that is not known here may decide behaviour, so bytes that have one are
-refused.
+"private": true}``, and ``cache`` where a message, a placeholder, a part or a tool has ``"cache": true``. ``messages``
+is always there; every other key of a prompt is left out at its default, so that a later key changes no digest of
+before. Prompts and inputs are mappings: their order means nothing, and they are read back sorted by name. Reading is
+strict: a key that is not known here may decide behaviour, so bytes that have one are refused.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ _PROMPT_KEYS = frozenset(
         "escapes",
     )
 )
-_MESSAGE_KEYS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name", "parts"))
-_PLACEHOLDER_KEYS = frozenset(("role", "name", "optional", "max", "system", "private"))
+_MESSAGE_KEYS = frozenset(("role", "content", "tool_calls", "tool_call_id", "name", "parts", "cache"))
+_PLACEHOLDER_KEYS = frozenset(("role", "name", "optional", "max", "system", "private", "cache"))
 _TOOL_CALL_KEYS = frozenset(("id", "name", "arguments"))
-_TOOL_KEYS = frozenset(("name", "description", "parameters", "type", "strict", "settings"))
+_TOOL_KEYS = frozenset(("name", "description", "parameters", "type", "strict", "settings", "cache"))
 _TOOL = Tool(name="-")
 
 _TWICE = "prompt '{}' has two variables of one name"
@@ -205,6 +205,8 @@ def _message_to_json(message: Message | Placeholder) -> Json:
         written["name"] = message.name
     if message.parts:
         written["parts"] = [part_to_json(part) for part in message.parts]
+    if message.cache:
+        written["cache"] = True
     return written
 
 
@@ -213,8 +215,7 @@ def placeholder_to_json(placeholder: Placeholder) -> Json:
     written: dict[str, Json] = {"role": PLACEHOLDER, "name": placeholder.name}
     if placeholder.most is not None:
         written["max"] = placeholder.most
-    flags = {"optional": placeholder.optional, "system": placeholder.system, "private": placeholder.private}
-    return written | {key: True for key, value in flags.items() if value}
+    return written | {key: True for key in ("optional", "system", "private", "cache") if getattr(placeholder, key)}
 
 
 def _tool_to_json(tool: Tool) -> Json:
@@ -229,6 +230,8 @@ def _tool_to_json(tool: Tool) -> Json:
         written["strict"] = tool.strict
     if tool.settings:
         written["settings"] = tool.settings
+    if tool.cache:
+        written["cache"] = True
     return written
 
 
@@ -285,6 +288,7 @@ def _message(value: Json, path: str, blobs: Blobs) -> Message | Placeholder:
         tool_call_id=_text(fields.get("tool_call_id", ""), f"{path}.tool_call_id"),
         name=_text(fields.get("name", ""), f"{path}.name"),
         parts=_each(fields.get("parts", []), f"{path}.parts", blobs.part),
+        cache=_flag(fields.get("cache", False), f"{path}.cache"),
     )
 
 
@@ -299,6 +303,7 @@ def _placeholder(value: Json, path: str) -> Placeholder:
         most=_most(fields["max"], f"{path}.max") if "max" in fields else None,
         system=_flag(fields.get("system", False), f"{path}.system"),
         private=_flag(fields.get("private", False), f"{path}.private"),
+        cache=_flag(fields.get("cache", False), f"{path}.cache"),
     )
 
 
@@ -335,6 +340,7 @@ def _tool(value: Json, path: str) -> Tool:
         type=_text(fields.get("type", _TOOL.type), f"{path}.type"),
         strict=None if strict is None else _flag(strict, f"{path}.strict"),
         settings=_mapping(fields.get("settings", {}), f"{path}.settings"),
+        cache=_flag(fields.get("cache", False), f"{path}.cache"),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from promptops.core.cache_marks import CONTROL, mark
 from promptops.core.errors import Invalid
 from promptops.core.model import Json, Tool
 from promptops.core.parameters import ANTHROPIC, OPENAI, Api, provider_of
@@ -75,17 +76,18 @@ def _responses(api: Api, tool: Tool) -> dict[str, Json]:
 
 
 def _anthropic(api: Api, tool: Tool) -> dict[str, Json]:
+    marked = mark(CONTROL) if tool.cache else {}
     if tool.type in (FUNCTION, CUSTOM):
         if tool.settings:
             raise Invalid(f"the tool '{tool.name}' has a `format`, which {api} does not take")
         kind: dict[str, Json] = {} if tool.type == FUNCTION else {"type": CUSTOM}
-        return {**kind, **_function(tool, "input_schema"), **_strict(tool)}
+        return {**kind, **_function(tool, "input_schema"), **_strict(tool), **marked}
     if not _DATED.fullmatch(tool.type):
         raise Invalid(
             f"the tool '{tool.name}' of type '{tool.type}' cannot be sent to {api}: its own tools have a date in their "
             "type, such as web_search_20260318"
         )
-    return {"type": tool.type, **own_name(tool), **_plain(tool.settings)}
+    return {"type": tool.type, **own_name(tool), **_plain(tool.settings), **marked}
 
 
 def own_name(tool: Tool) -> dict[str, Json]:

@@ -11,6 +11,7 @@ from promptops.core.model import Input, Json, OwnFacts, Tool
 from promptops.core.parts import PartType
 from promptops.core.tools import CUSTOM, FUNCTION, tool_flaw
 from promptops.source.app_file import FLOATING_HINT, MODEL, PINNED_MODEL, Pin, read_input_schemas
+from promptops.source.cache_twins import CACHE_TWINS
 from promptops.source.schemas import check_schema
 from promptops.source.text.fields import Fields
 from promptops.source.text.findings import Near, short
@@ -116,9 +117,12 @@ def _tool(item: Fields) -> Tool | None:
         return _provider_tool(item, kind)
     fields: Fields | None = item
     if kind in item.value:  # {type: function, function: {…}}, as chat completions write it
-        item.refuse_unknown(("type", kind))
+        item.refuse_unknown(("type", kind, "cache"), CACHE_TWINS)
         fields = item.fields(kind)
-    return None if fields is None else _own_tool(fields, kind)
+    tool = None if fields is None else _own_tool(fields, kind)
+    if tool is None or fields is item:
+        return tool
+    return replace(tool, cache=item.flag("cache") or tool.cache)
 
 
 def _provider_tool(item: Fields, kind: str) -> Tool | None:
@@ -129,16 +133,19 @@ def _provider_tool(item: Fields, kind: str) -> Tool | None:
         )
         return None
     name = item.text("name") if item.value.get("name") is not None else kind
-    settings = {key: value for key, value in item.value.items() if key not in ("type", "name") and value is not None}
-    return None if name is None else Tool(name=name, type=kind, settings=settings)
+    own = ("type", "name", "cache")
+    settings = {key: value for key, value in item.value.items() if key not in own and value is not None}
+    cache = item.flag("cache") or False
+    return None if name is None else Tool(name=name, type=kind, settings=settings, cache=cache)
 
 
 def _own_tool(fields: Fields, kind: str) -> Tool | None:
-    known = ("name", "description", "parameters", "type", "strict", *(("format",) if kind == CUSTOM else ()))
-    fields.refuse_unknown(known)
+    known = ("name", "description", "parameters", "type", "strict", "cache", *(("format",) if kind == CUSTOM else ()))
+    fields.refuse_unknown(known, CACHE_TWINS)
     name = fields.text("name")
     description = fields.text("description") or ""
     strict = fields.flag("strict")
+    cache = fields.flag("cache") or False
     parameters = fields.fields("parameters")
     if parameters is not None:
         check_schema(parameters, "the tool's parameters")
@@ -152,5 +159,5 @@ def _own_tool(fields: Fields, kind: str) -> Tool | None:
         fields.add("name-invalid", "name", f"'{name[:80]}' is not a tool's name", "Letters, digits, _ and -, up to 64.")
         return None
     settings = {"format": fields.value["format"]} if fields.value.get("format") is not None else {}
-    tool = Tool(name=name, description=description, type=kind, strict=strict, settings=settings)
+    tool = Tool(name=name, description=description, type=kind, strict=strict, settings=settings, cache=cache)
     return tool if parameters is None else replace(tool, parameters=parameters.value)

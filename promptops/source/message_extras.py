@@ -1,4 +1,5 @@
-"""Reads what a message has besides role and content: calls of tools, the call that it answers, the speaker's name.
+"""Reads what a message has besides role and content: calls of tools, the call that it answers, the speaker's name, and
+whether providers are to cache up to it.
 
 A call is ``{id, type: function, function: {name, arguments}}``, as chat completions write it, or ``{id, name,
 arguments}``. Arguments are a mapping, or JSON as text; they are no template.
@@ -37,7 +38,14 @@ def read_message_extras(item: Fields, role: Role | None) -> Message:
     if role is Role.TOOL and not answered:
         hint = "tool_call_id: the `id` of one of the `tool_calls` in a message of the assistant before it."
         item.add("missing-key", None, "a message of role tool needs a `tool_call_id`, or no API takes it", hint)
-    return Message(role=role or Role.USER, content="", tool_calls=calls, tool_call_id=answered, name=name)
+    return Message(
+        role=role or Role.USER,
+        content="",
+        tool_calls=calls,
+        tool_call_id=answered,
+        name=name,
+        cache=item.flag("cache") or False,
+    )
 
 
 def require_calls(fields: Fields, messages: Sequence[Message]) -> None:

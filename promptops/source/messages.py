@@ -14,6 +14,7 @@ from promptops.core.message import MOST_MESSAGES, PLACEHOLDER
 from promptops.core.model import VARIABLE, Engine, Message, Placeholder, Role
 from promptops.core.template.simple import only_variables
 from promptops.source import placeholders
+from promptops.source.cache_twins import CACHE_TWINS
 from promptops.source.message_extras import NO_EXTRAS, read_message_extras, require_calls
 from promptops.source.origin import Origin
 from promptops.source.partials import Expander
@@ -21,13 +22,13 @@ from promptops.source.parts import AppFiles, media_of, read_parts
 from promptops.source.text.fields import Fields, shown
 from promptops.source.text.findings import Near, near, short
 
-_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
+_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name", "cache")
 _KEY_SET = frozenset(_KEYS)
 _PLAIN = frozenset(("role", "content"))
-_TWINS = {"text": "'content'", "prompt": "'content'", "message": "'content'"}
+_TWINS = {"text": "'content'", "prompt": "'content'", "message": "'content'", **CACHE_TWINS}
 _ROLES = {role.value: role for role in Role}
 _KNOWN = (*_ROLES, PLACEHOLDER)
-_PLACEHOLDER_KEYS = ("role", "name", "optional", "max", "system", "private")
+_PLACEHOLDER_KEYS = ("role", "name", "optional", "max", "system", "private", "cache")
 _OF_OTHERS = ("type", "content", "variable_name", "variableName", "variable")
 """Keys that a placeholder has in other tools."""
 _SHAPES = frozenset((PLACEHOLDER, "messagesplaceholder", "messageplaceholder"))
@@ -64,7 +65,7 @@ def read_body(fields: Fields, body: Origin, expand: Expander) -> tuple[tuple[Mes
     expanded = expand(body)
     if role is None or expanded is None:
         return (), frozenset()
-    return (Message(role=role, content=expanded.text),), expanded.names
+    return (Message(role=role, content=expanded.text, cache=fields.flag("cache") or False),), expanded.names
 
 
 def report_unknown_keys(fields: Fields, known: tuple[str, ...], twins: Mapping[str, str]) -> None:
@@ -143,7 +144,7 @@ def _placeholder(item: Fields) -> Placeholder | None:
     if not isinstance(role, str) or role.lower() != PLACEHOLDER or any(key in item.value for key in _OF_OTHERS):
         _of_another_tool(item)
         return None
-    item.refuse_unknown(_PLACEHOLDER_KEYS)
+    item.refuse_unknown(_PLACEHOLDER_KEYS, CACHE_TWINS)
     name = item.text("name")
     most = item.value.get("max")
     if most is not None and (type(most) is not int or not 0 < most <= MOST_MESSAGES):
@@ -158,7 +159,7 @@ def _placeholder(item: Fields) -> Placeholder | None:
         hint = "Letters, digits, _ and -, not starting with a digit, up to 64."
         item.add("name-invalid", "name", f"'{short(name)}' is not a variable's name", hint)
         return None
-    flags = {key: item.flag(key) or False for key in ("optional", "system", "private")}
+    flags = {key: item.flag(key) or False for key in ("optional", "system", "private", "cache")}
     return Placeholder(name=name, most=most if isinstance(most, int) else None, **flags)
 
 

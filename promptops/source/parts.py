@@ -18,6 +18,7 @@ from promptops.core.model import OBJECTS, VARIABLE, Input, Message, Prompt, Role
 from promptops.core.part_bytes import blob_of, filename_flaw
 from promptops.core.part_forms import part_flaw
 from promptops.core.parts import DETAILS, MAX_EMBEDDED, Part, PartType, url_template_flaw
+from promptops.source.cache_twins import CACHE_TWINS
 from promptops.source.text.fields import Fields, is_lfs_pointer
 from promptops.source.text.findings import Near, Report, short
 from promptops.source.tree import Tree
@@ -27,10 +28,10 @@ FILES: Final = "files/"
 
 _SOURCES: Final = ("url", "data", "file", "input")
 _KEYS: Final[Mapping[PartType, tuple[str, ...]]] = {
-    PartType.TEXT: ("type", "text"),
-    PartType.IMAGE: ("type", *_SOURCES, "mediaType", "detail"),
-    PartType.FILE: ("type", *_SOURCES, "mediaType", "filename"),
-    PartType.AUDIO: ("type", *_SOURCES, "mediaType"),
+    PartType.TEXT: ("type", "text", "cache"),
+    PartType.IMAGE: ("type", *_SOURCES, "mediaType", "detail", "cache"),
+    PartType.FILE: ("type", *_SOURCES, "mediaType", "filename", "cache"),
+    PartType.AUDIO: ("type", *_SOURCES, "mediaType", "cache"),
 }
 _TWINS: Final = {
     "image_url": "image",
@@ -140,7 +141,8 @@ def read_parts(
         kind = _type(entry)
         if kind is None:
             continue
-        entry.refuse_unknown(_KEYS[kind])
+        entry.refuse_unknown(_KEYS[kind], CACHE_TWINS)
+        cache = entry.flag("cache") or False
         if kind is PartType.TEXT:
             part, names = _text(entry, expand)
         else:
@@ -148,7 +150,7 @@ def read_parts(
             part, names = _other(entry, kind, files, expand)
         used |= names
         if part is not None:
-            parts.append(part)
+            parts.append(replace(part, cache=True) if cache else part)
     return tuple(parts), frozenset(used)
 
 

@@ -50,7 +50,7 @@ KEYS = (
     "checks",
 )
 _KEYS = frozenset(KEYS)
-_MARKDOWN_KEYS = (*(key for key in KEYS if key != "messages"), "role")
+_MARKDOWN_KEYS = (*(key for key in KEYS if key != "messages"), "role", "cache")
 _TWINS = {
     "variables": "'inputs'",
     "parameters": "'modelParameters'",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from promptops.core.cache_marks import too_many
 from promptops.core.errors import ParameterNotTaken, PromptopsError
 from promptops.core.model import LISTS, Engine, Json, Message, Prompt
 from promptops.core.models.refusal import Refusal
@@ -62,6 +63,8 @@ def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]
     """Builds the request. A parameter or a tool that the API does not take was reported where it is written; one that
     a provider's own API does not take may be sent to its chat completions, so it is a warning."""
     if any(True for _ in flaws(prompt.model, prompt.parameters, prompt.own_facts)) or not has_request(prompt):
+        return
+    if too_many(prompt):  # which has its own finding
         return
     try:
         request_of(prompt, messages)

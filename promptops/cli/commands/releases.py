@@ -199,7 +199,9 @@ def _traits(prompt: Prompt) -> list[str]:
     roles = [message.role if isinstance(message, Message) else PLACEHOLDER for message in prompt.messages]
     parts = [f"{counted(len(roles), 'message')}: {', '.join(roles)}"]
     if prompt.tools:
-        parts.append("tools: " + ", ".join(tool.name for tool in prompt.tools))
+        parts.append(
+            "tools: " + ", ".join(f"{t.name} (cached up to here)" if t.cache else t.name for t in prompt.tools)
+        )
     if prompt.response_format != "text":
         parts.append("answers as " + prompt.response_format.replace("_", " "))
     if prompt.checks:
@@ -218,6 +220,8 @@ def _messages(prompt: Prompt) -> list[Line]:
         lines += ["", [Span(f"    {message.role}", "strong")]]
         lines += [["    ", text] for text in message.shown.removesuffix("\n").split("\n")]
         lines += [["    ", f"{key}: {json.dumps(item)}"] for key, item in message.extras().items()]
+        marked = [f"part {number}" for number, part in enumerate(message.parts, 1) if part.cache]
+        lines += [["    ", f"cached up to {place}"] for place in (*marked, *(["here"] if message.cache else []))]
     return lines
 
 
@@ -228,4 +232,5 @@ def _place(placeholder: Placeholder) -> str:
     parts += [f"at most {placeholder.most:,}"] if placeholder.most is not None else []
     parts += ["also of role system"] if placeholder.system else []
     parts += ["private"] if placeholder.private else []
+    parts += ["cached up to here"] if placeholder.cache else []
     return f"{placeholder.name}: {', '.join(parts)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from promptops.core.cache_marks import FEWER, PAGE, marks_of, takes_cache_points, too_many
 from promptops.core.model import Json, Prompt, ResponseFormat
 from promptops.core.models.claude import CLAUDE_MESSAGES, anthropic
 from promptops.core.models.refusal import CAPS, Messages, Refusal, refused, text_of
@@ -39,6 +40,8 @@ def refusals(prompt: Prompt, messages: Messages) -> Iterator[Refusal]:
     facts = facts_of(prompt.model, prompt.own_facts)
     provider = provider_of(prompt.model)[0]
     yield from _of_model(prompt, facts)
+    if provider in ANTHROPIC or takes_cache_points(prompt.model):
+        yield from _cache_marks(prompt)
     if facts.roles:
         yield from _roles(messages, facts, provider)
     calls = CLAUDE_CALLS if provider in ANTHROPIC else OPENAI_CALLS
@@ -57,6 +60,12 @@ def refusals(prompt: Prompt, messages: Messages) -> Iterator[Refusal]:
         yield from anthropic(prompt, messages, facts)
     elif provider == "deepseek":
         yield from _json_mode(prompt, messages, _DEEPSEEK, refuses=False)
+
+
+def _cache_marks(prompt: Prompt) -> Iterator[Refusal]:
+    if problem := too_many(prompt):
+        *_, last = marks_of(prompt)
+        yield Refusal(place=last, message=problem, source=PAGE, hint=FEWER)
 
 
 def _of_model(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:

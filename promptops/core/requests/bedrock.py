@@ -11,9 +11,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from promptops.core.cache_marks import (
+    CONTROL,
+    has_marks,
+    require_few_marks,
+    stretches,
+    takes_cache_points,
+    takes_marked_tools,
+    with_marks,
+    without_marks,
+)
 from promptops.core.errors import Invalid, ParameterNotTaken
 from promptops.core.json_value import OBJECTS, Json
 from promptops.core.model import Prompt, ResponseFormat, Role, Tool
@@ -59,6 +69,9 @@ def bedrock_converse(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     """
     model = provider_of(prompt.model)[1]
     family = found[1] if (found := _FAMILY.match(model)) else ""
+    if takes_cache_points(model):
+        require_few_marks(prompt)
+        messages = with_marks(CONTROL, messages) if has_marks(messages) else messages
     system, spoken = split_system(messages, model)
     require_spoken(spoken, prompt.name, Api.BEDROCK)
     call: dict[str, Json] = {"modelId": model} if model else {}
@@ -69,7 +82,7 @@ def bedrock_converse(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         lambda name, value: _value(prompt, name, value),
     )
     if system:
-        call["system"] = [{"text": text_of(message["content"], Api.BEDROCK)} for message in system]
+        call["system"] = [block for message in system for block in _system(message)]
     call["messages"] = _turns(spoken)
     _put_tools(call, prompt, spoken)
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
@@ -78,6 +91,20 @@ def bedrock_converse(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         hint = "Use `responseFormat: json_schema` with a `jsonSchema`."
         raise ParameterNotTaken(f"responseFormat: {prompt.response_format}", Api.BEDROCK, hint=hint)
     return call
+
+
+def _system(message: Mapping[str, Any]) -> list[Json]:
+    text_of(message["content"], Api.BEDROCK)  # which refuses what is no text
+    blocks: list[Json] = []
+    for text, is_marked in stretches(message["content"]):
+        blocks.append({"text": text})
+        if is_marked:
+            blocks.append(_point())
+    return blocks
+
+
+def _point() -> dict[str, Json]:
+    return {"cachePoint": {"type": "default"}}
 
 
 def _turns(messages: Messages) -> list[Json]:
@@ -92,17 +119,30 @@ def _turns(messages: Messages) -> list[Json]:
 
 
 def _blocks(message: Mapping[str, Any]) -> list[Json]:
-    content = message["content"]
+    content, marked = message["content"], dict[str, Json]()
     calls = message.get("tool_calls", ())
+    if message["role"] == Role.TOOL:
+        content, marked = without_marks(content)
     if isinstance(content, str):
         blocks: list[Json] = [{"text": content}] if content or not calls or message["role"] == Role.TOOL else []
     else:
-        blocks = to_parts(Api.BEDROCK, content, message["role"])
+        blocks = _parts(content, message["role"])
     if message["role"] == Role.TOOL:
-        return [{"toolResult": {"toolUseId": message["tool_call_id"], "content": blocks}}]
+        answer: Json = {"toolResult": {"toolUseId": message["tool_call_id"], "content": blocks}}
+        return [answer, _point()] if marked else [answer]
     for call in calls:
         use: Json = {"toolUseId": call["id"], "name": call["function"]["name"], "input": arguments_of(call)}
         blocks.append({"toolUse": use})
+        if CONTROL in call:
+            blocks.append(_point())
+    return blocks
+
+
+def _parts(content: Sequence[Mapping[str, Any]], role: str) -> list[Json]:
+    blocks: list[Json] = []
+    for part in content:
+        made = to_parts(Api.BEDROCK, [part], role)
+        blocks += [*made, _point()] if made and CONTROL in part else made
     return blocks
 
 
@@ -124,7 +164,11 @@ def _value(prompt: Prompt, name: str, value: Json) -> Json:
 
 def _put_tools(call: dict[str, Json], prompt: Prompt, spoken: Messages) -> None:
     if prompt.tools:
-        _below(call, "toolConfig")["tools"] = [_tool(tool) for tool in prompt.tools]
+        takes_points = takes_cache_points(prompt.model) and takes_marked_tools(prompt.model)
+        entries: list[Json] = []
+        for tool in prompt.tools:
+            entries += [_tool(tool), _point()] if tool.cache and takes_points else [_tool(tool)]
+        _below(call, "toolConfig")["tools"] = entries
         return
     if "toolConfig" in call:
         raise ParameterNotTaken("toolChoice", Api.BEDROCK, hint="The prompt has no tools. Remove it.")

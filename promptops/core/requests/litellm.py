@@ -7,9 +7,21 @@ along as the provider's own: https://docs.litellm.ai/docs/completion/provider_sp
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
+from promptops.core.cache_marks import (
+    CONTROL,
+    has_marks,
+    mark,
+    require_few_marks,
+    takes_cache_points,
+    takes_marked_tools,
+    with_marks,
+    without_marks,
+)
 from promptops.core.json_value import OBJECTS, Json
+from promptops.core.message import Role
 from promptops.core.model import Prompt
 from promptops.core.parameters import ANTHROPIC, EXTRA, Api, provider_of
 from promptops.core.provider_arguments import openai_chat
@@ -70,4 +82,28 @@ def litellm_completion(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         call["tools"] = [
             to_tool(Api.COMPATIBLE if tool.type in (FUNCTION, CUSTOM) else Api.ANTHROPIC, tool) for tool in prompt.tools
         ]
+    if provider in ANTHROPIC or takes_cache_points(prompt.model):
+        _put_marks(call, prompt, messages)
     return call
+
+
+def _put_marks(call: dict[str, Json], prompt: Prompt, messages: Messages) -> None:
+    """Puts cache marks beside tools and parts of messages, as LiteLLM hands them on to Anthropic and Bedrock:
+    https://docs.litellm.ai/docs/completion/prompt_caching. The answer of a tool has its mark itself.
+    """
+    require_few_marks(prompt)
+    if any(tool.cache for tool in prompt.tools) and takes_marked_tools(prompt.model):
+        tools: Any = call["tools"]
+        call["tools"] = [
+            {**entry, **mark(CONTROL)} if tool.cache else entry for entry, tool in zip(tools, prompt.tools, strict=True)
+        ]
+    if not has_marks(messages):
+        return
+    made: Any = call["messages"]
+    marked = with_marks(CONTROL, made, messages)
+    call["messages"] = [_whole(message) if message["role"] == Role.TOOL else dict(message) for message in marked]
+
+
+def _whole(answer: Mapping[str, Any]) -> dict[str, Any]:
+    content, marked = without_marks(answer["content"])
+    return {**answer, "content": content, **marked}

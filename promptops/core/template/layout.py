@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from promptops.core.cached import Cached
 from promptops.core.errors import TemplateInvalid, VariableInvalid
 from promptops.core.model import Prompt
 from promptops.core.neutral_parts import KEYS, address, media
@@ -66,6 +67,22 @@ class Layout:
 
 
 def _slot(part: Part, prompt: str) -> _Slot:
+    return _marked(*_unmarked(part, prompt)) if part.cache else _unmarked(part, prompt)
+
+
+def _marked(kind: str, said: Rendered | None, late: _Late | None) -> _Slot:
+    """Returns the slot of a part that is to be cached: it is made anew each time, so that others cost nothing more."""
+
+    def slot(left: Iterator[Rendered], values: Mapping[str, Any]) -> Rendered | None:
+        if late is not None:
+            part = late(left, values)
+            return None if part is None else Cached(part)
+        return Cached({"type": kind, kind: next(left)["content"] if said is None else said.copy()})
+
+    return kind, None, slot
+
+
+def _unmarked(part: Part, prompt: str) -> _Slot:
     if part.type is PartType.TEXT:
         return "text", None, None
     key = KEYS[part.type]

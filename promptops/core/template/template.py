@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from promptops.core.cached import Cached
 from promptops.core.errors import MissingVariable, OutputTooLarge, TemplateInvalid
 from promptops.core.model import Engine, Json, Message, Placeholder, Prompt
 from promptops.core.template.history import size_of
@@ -51,7 +52,7 @@ class Template:
         limit: int,
         fast: _Fast | None,
         extras: Sequence[tuple[int, Message]] = (),
-        places: Sequence[tuple[int, str]] = (),
+        places: Sequence[_Place] = (),
         layout: Layout | None = None,
     ) -> None:
         """Use :meth:`compile`. ``messages`` are the templates of all messages, one by one."""
@@ -80,7 +81,7 @@ class Template:
         places = prompt.placeholders
         signature = Signature(prompt.name, prompt.inputs, used, loose=(used - texts) | data, placeholders=places)
         messages = [(str(role), body) for (_, role, _), body in zip(templates, bodies, strict=True)]
-        extras = [(at, message) for at, message in enumerate(prompt.written) if message.has_extras]
+        extras = [(at, each) for at, each in enumerate(prompt.written) if each.has_extras or each.cache]
         fast = None if places else _Fast.of(messages, signature, limit)
         layout = _layout(prompt) if any(message.parts for message in prompt.written) else None
         return cls(signature, messages, limit, fast, extras, _places(prompt), layout)
@@ -140,12 +141,12 @@ class Template:
         if self._layout is not None:
             messages = self._layout.arrange(messages, values)
         for at, message in self._extras:
-            messages[at] |= message.extras()
+            messages[at] = _with_extras(message, messages[at])
         return messages
 
     def _carefully(self, values: Mapping[str, object]) -> list[dict[str, Any]]:
         bound = self._signature.bind(values)
-        histories: list[list[dict[str, Any]]] = [bound.pop(name) for _, name in self._places]  # type: ignore[misc]
+        histories: list[list[dict[str, Any]]] = [bound.pop(place.name) for place in self._places]  # type: ignore[misc]
         left = self._limit - sum(map(size_of, histories))
         if left < 0:
             raise OutputTooLarge(self._limit)
@@ -157,9 +158,11 @@ class Template:
         if self._layout is not None:
             rendered = self._layout.arrange(rendered, bound)
         for at, message in self._extras:
-            rendered[at] |= message.extras()
-        for (at, _), history in zip(reversed(self._places), reversed(histories), strict=True):
-            rendered[at:at] = history
+            rendered[at] = _with_extras(message, rendered[at])
+        for place, history in zip(reversed(self._places), reversed(histories), strict=True):
+            if place.cache and history:
+                history[-1] = Cached(history[-1])
+            rendered[place.at : place.at] = history
         return rendered
 
 
@@ -301,13 +304,25 @@ def _picker(names: Sequence[str]) -> Callable[[Mapping[str, object]], tuple[str,
     return lambda values: (values[only],)  # type: ignore[return-value]
 
 
-def _places(prompt: Prompt) -> list[tuple[int, str]]:
-    """The names of the placeholders, each with how many written messages are before it."""
-    places: list[tuple[int, str]] = []
+class _Place(NamedTuple):
+    """A placeholder: how many written messages are before it, its name, and whether its last message has a mark."""
+
+    at: int
+    name: str
+    cache: bool
+
+
+def _places(prompt: Prompt) -> list[_Place]:
+    places: list[_Place] = []
     for at, message in enumerate(prompt.messages):
         if isinstance(message, Placeholder):
-            places.append((at - len(places), message.name))
+            places.append(_Place(at - len(places), message.name, message.cache))
     return places
+
+
+def _with_extras(message: Message, rendered: dict[str, Any]) -> dict[str, Any]:
+    rendered |= message.extras()
+    return Cached(rendered) if message.cache else rendered
 
 
 def _layout(prompt: Prompt) -> Layout:

@@ -173,10 +173,10 @@ class Fields:
         """Returns the keys that are not among the known ones."""
         return [key for key in self.value if key not in known]
 
-    def refuse_unknown(self, known: Collection[str]) -> None:
-        """Reports every key that is not among the known ones as an error."""
+    def refuse_unknown(self, known: Collection[str], twins: Mapping[str, str] | None = None) -> None:
+        """Reports every key that is not among the known ones as an error. ``twins`` are known mistakes."""
         for key in self.unknown(known):
-            hint = Near(key, known, "The keys are")
+            hint = f"Write {twins[key]}." if twins and key in twins else Near(key, known, "The keys are")
             self.add_at_key("unknown-setting", key, f"unknown key '{short(key)}'", hint)
 
     def wrong(self, path: Path, expected: str, value: Json) -> None:
