@@ -1,7 +1,7 @@
 """Parts of messages and the bytes that they embed  <->  the JSON of a release (:mod:`promptops.core.release_bytes`).
 
 A part is ``{"type", "text"}``, or ``{"type", "blob" | "url" | "input", "media_type", "detail", "filename"}`` without
-the keys that it does not need; both have ``"cache": true`` where they have a cache mark. Its blob is the digest of bytes
+the keys that it does not need; both have ``"cache": true`` where they have a mark. Its blob is the digest of bytes
 that the release has once, in base64, under ``blobs``.
 Reading is strict: a digest is that of the bytes, and every blob is used, so that one content has one form.
 """

@@ -287,3 +287,32 @@ def test_the_messages_of_a_conversation_are_given_as_json(workspace: Path, promp
     factory.commit(workspace, {"bot/prompts/chat.prompt.yml": chat.replace("max: 2", "optional: true")})
     changes = promptops("diff", "bot@0.1.0", "bot").out
     assert "input 'history' is now optional" in changes and "retyped" in changes
+
+
+def test_cache_marks_are_rendered_shown_and_compared(workspace: Path, promptops: Promptops) -> None:
+    chat = (
+        "model: anthropic/claude-opus-5\nmodelParameters: {maxTokens: 9}\nmessages:\n"
+        "  - {role: system, content: Be brief., cache: true}\n"
+        "  - {role: placeholder, name: history, optional: true, cache: true}\n"
+        "  - {role: user, content: [{type: text, text: a, cache: true}, {type: text, text: '{{question}}'}]}\n"
+        "tools: [{name: find}, {name: pay, cache: true}]\n"
+    )
+    factory.commit(workspace, {"bot/prompts/chat.prompt.yml": chat})
+    shown = promptops("show", "bot/chat").out
+    assert "history: messages of the caller, optional, cached up to here" in shown
+    assert "tools: find, pay (cached up to here)" in shown
+    assert shown.count("cached up to") == 4 and "cached up to part 1" in shown
+    asked = ("render", "bot/chat", "-v", "question=And now?")
+    mark = {"cache_control": {"type": "ephemeral"}}
+    body = promptops(*asked, "--as", "anthropic", "--json").json
+    assert json.dumps(body).count(json.dumps(mark)[1:-1]) == 3  # there are no messages of a conversation
+    assert "cache" not in json.dumps(promptops(*asked, "--json").json["messages"])
+    promptops("release")
+    factory.commit(workspace, {"bot/prompts/chat.prompt.yml": chat.replace("brief., cache: true", "brief.")})
+    changes = promptops("diff", "bot@0.1.0", "bot").out
+    assert "cache marks of the system message" in changes and "patch" in changes.lower()
+    factory.commit(
+        workspace, {"bot/prompts/chat.prompt.yml": chat.replace("optional: true, cache", "optional: true, cahce")}
+    )
+    refused = promptops("check", "bot", exits=2)
+    assert "Did you mean 'cache'?" in refused.out + refused.err

@@ -67,13 +67,14 @@ PAIRS = _unique(st.lists(st.tuples(NAMES, SCHEMAS), max_size=3))
 
 TOOL_CALLS = st.builds(ToolCall, id=NAMES, name=NAMES, arguments=st.sampled_from([{}, {"q": "{{name}}"}, {"n": [1]}]))
 PARTS = (
-    st.builds(Part, type=st.just(PartType.TEXT), text=TEXTS)
+    st.builds(Part, type=st.just(PartType.TEXT), text=TEXTS, cache=st.booleans())
     | st.builds(
         Part,
         type=st.just(PartType.IMAGE),
         blob=st.sampled_from([b"a", b"b"]).map(blob_of),
         media_type=st.sampled_from(["image/png", "image/gif"]),
         detail=st.sampled_from(["", "low"]),
+        cache=st.booleans(),
     )
     | st.builds(
         Part,
@@ -97,6 +98,7 @@ MESSAGES = (
         tool_calls=st.lists(TOOL_CALLS, max_size=2).map(tuple),
         tool_call_id=st.just("") | NAMES,
         name=st.just("") | NAMES,
+        cache=st.booleans(),
     )
 )
 PLACEHOLDERS = st.builds(
@@ -106,6 +108,7 @@ PLACEHOLDERS = st.builds(
     most=st.none() | st.integers(1, 10_000),
     system=st.booleans(),
     private=st.booleans(),
+    cache=st.booleans(),
 )
 
 PROMPTS = st.builds(
@@ -122,7 +125,9 @@ PROMPTS = st.builds(
     inputs=PAIRS.map(lambda pairs: tuple(Input(name=name, schema=schema) for name, schema in pairs)),
     tools=PAIRS.flatmap(
         lambda pairs: TEXTS.map(
-            lambda text: tuple(Tool(name=name, description=text, parameters=schema) for name, schema in pairs)
+            lambda text: tuple(
+                Tool(name=name, description=text, parameters=schema, cache=bool(text)) for name, schema in pairs
+            )
         )
     ),
     response_format=st.sampled_from(ResponseFormat),
