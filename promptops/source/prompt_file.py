@@ -17,6 +17,7 @@ from promptops.core.model import Engine, Json, Message, OwnFacts, Placeholder, P
 from promptops.core.template.simple import has_escapes
 from promptops.source.answer_checks import read_answer_checks
 from promptops.source.app_file import Pin
+from promptops.source.cache_twins import CACHE_TWINS
 from promptops.source.declared import read_inputs, read_model, read_tools
 from promptops.source.messages import read_body, read_messages, report_unknown_keys
 from promptops.source.names import Names
@@ -64,6 +65,8 @@ _TWINS = {
     **{f"{role}_prompt": f"a message of role {role}" for role in (Role.USER, Role.ASSISTANT)},
     **{role.value: f"a message of role {role}" for role in (Role.SYSTEM, Role.DEVELOPER, Role.USER, Role.ASSISTANT)},
 }
+_TWINS |= dict.fromkeys(("cache", *CACHE_TWINS), "`cache: true` on a message, a part or a tool")
+_MARKDOWN_TWINS = {**_TWINS, **CACHE_TWINS}
 _FRONT = re.compile(r"---[ \t]*\n(.*?)(?:^---[ \t]*(?:\n|\Z))", re.DOTALL | re.MULTILINE)
 _E = TypeVar("_E", Engine, ResponseFormat)
 
@@ -122,7 +125,7 @@ def read_prompt(report: Report, name: str, around: Around) -> PromptFile:
     if fields is None or _is_of_copilot(fields, around.pins):
         return PromptFile(report=report, name=name)
     if not (_KEYS.issuperset(fields.value) if body is None else set(known).issuperset(fields.value)):
-        report_unknown_keys(fields, known, _TWINS)
+        report_unknown_keys(fields, known, _TWINS if body is None else _MARKDOWN_TWINS)
     return _assemble(fields, body, name, around)
 
 

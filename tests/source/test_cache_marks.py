@@ -86,6 +86,14 @@ def test_a_near_miss_is_a_finding_with_the_right_spelling(message: str, more: st
     assert text.splitlines()[finding.line - 1][finding.column - 1 :].startswith(key.partition(":")[0])
 
 
+def test_a_mark_of_a_whole_file_says_where_it_goes() -> None:
+    [finding] = prompt_findings(file(USER, more="cache_control: {type: ephemeral}\n"))
+    assert (finding.code, finding.severity) == ("unknown-key", Severity.WARNING)
+    assert "'cache_control' → `cache: true` on a message, a part or a tool" in finding.hint
+    [finding] = checked({"answer.prompt.md": f"---\n{CLAUDE}cache_control: true\n---\nBe kind.\n"}).findings
+    assert "'cache_control' → `cache: true`?" in finding.hint
+
+
 @pytest.mark.parametrize(("message", "more"), PLACES.values(), ids=PLACES)
 @pytest.mark.parametrize("value", ["yes please", "'true'", "1", "{type: ephemeral}", "[true]"])
 def test_what_is_not_true_or_false_is_an_error_at_its_place(message: str, more: str, value: str) -> None:
