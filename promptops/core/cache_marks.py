@@ -111,7 +111,7 @@ def too_many(prompt: Prompt) -> str:
     places = list(marks_of(prompt))
     if len(places) <= MOST:
         return ""
-    return f"{len(places)} cache marks, and Anthropic takes {MOST}: {', '.join(map(_place, places))}"
+    return f"{len(places)} cache marks, and a request has {MOST} at most: {', '.join(map(_place, places))}"
 
 
 def require_few_marks(prompt: Prompt) -> None:
@@ -152,7 +152,9 @@ def _with_mark(key: str, message: Mapping[str, Any], origin: Mapping[str, Any]) 
         return message
     if not isinstance(content, str):
         pairs = zip(content, origin["content"], strict=True)
-        content = [{**part, **mark(key)} if isinstance(each, Cached) else part for part, each in pairs]
+        content = [
+            {**part, **mark(key)} if isinstance(each, Cached) and _has_more(part) else part for part, each in pairs
+        ]
     if not isinstance(origin, Cached):
         return {**message, "content": content}
     if calls := message.get("tool_calls"):
@@ -161,13 +163,18 @@ def _with_mark(key: str, message: Mapping[str, Any], origin: Mapping[str, Any]) 
 
 
 def _with_last(key: str, content: Any) -> Any:
-    """Marks the last part that is not an empty text: APIs refuse a mark there."""
+    """Marks the last part on which APIs take a mark."""
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
     for at in reversed(range(len(parts))):
-        if parts[at]["type"] != "text" or parts[at]["text"]:
+        if _has_more(parts[at]):
             parts[at] = {**parts[at], **mark(key)}
             return parts
     return content
+
+
+def _has_more(part: Mapping[str, Any]) -> bool:
+    """False for an empty text, on which APIs refuse a mark."""
+    return part["type"] != "text" or bool(part["text"])
 
 
 def _place(place: Sequence[str | int]) -> str:

@@ -136,6 +136,14 @@ def test_what_is_left_out_has_no_mark() -> None:
     call = prompt(empty).to_anthropic(question="me", tone="")
     assert call["messages"][0]["content"] == [{"type": "text", "text": "Look at me", **EPHEMERAL}]
     assert not has_mark(prompt(LAST, USER).to_anthropic(question=""))
+    nothing = parted(Part(type=PartType.TEXT, text="{{tone}}", cache=True), role=Role.SYSTEM)
+    for model, way in (
+        (CLAUDE, "to_anthropic"),
+        (CLAUDE, "to_litellm"),
+        (BEDROCK, "to_bedrock"),
+        (NEW_GPT, "to_openai"),
+    ):
+        assert not has_mark(getattr(prompt(MORE, nothing, LAST, model=model), way)(tone="")), way
 
 
 def test_calls_of_tools_and_their_answers_have_it_on_the_last_block() -> None:
@@ -182,7 +190,7 @@ def test_more_than_four_are_refused_with_their_places() -> None:
         with pytest.raises(Invalid) as caught:
             getattr(five, way)(history=HISTORY, **VALUES)
         assert caught.value.message == (
-            "prompt 'answer' has 5 cache marks, and Anthropic takes 4: tools[0], messages[0], messages[1], "
+            "prompt 'answer' has 5 cache marks, and a request has 4 at most: tools[0], messages[0], messages[1], "
             "messages[2].content[0], messages[3]"
         )
 

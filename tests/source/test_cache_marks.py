@@ -120,7 +120,8 @@ def test_more_than_four_for_anthropic_are_one_finding_with_their_places(model: s
     found = [finding for finding in prompt_findings(text) if finding.severity is Severity.ERROR]
     assert [finding.code for finding in found] == ["request-refused"]
     assert found[0].message == (
-        "5 cache marks, and Anthropic takes 4: tools[0], messages[0], messages[1].content[0], messages[1], messages[2]"
+        "5 cache marks, and a request has 4 at most: "
+        "tools[0], messages[0], messages[1].content[0], messages[1], messages[2]"
     )
     assert "prompt-caching" in found[0].hint
     assert "Yes." in text.splitlines()[found[0].line - 1]

@@ -125,7 +125,10 @@ def test_a_prompt_of_text_has_the_same_release_whatever_lies_in_the_folder_of_fi
             "{type: image, url: 'https://a.b/c', media_type: image/png}",
             "unknown-setting: unknown key 'media_type' Did you mean 'mediaType'?",
         ),
-        ("{type: text, text: hi, detial: low}", "unknown-setting: unknown key 'detial' The keys are: type, text, cache."),
+        (
+            "{type: text, text: hi, detial: low}",
+            "unknown-setting: unknown key 'detial' The keys are: type, text, cache.",
+        ),
         ("{type: audio, url: 'https://a.b/c', detail: low}", "unknown-setting: unknown key 'detail'"),
         (
             "{type: image, url: 'https://a.b/c', detail: hihg}",
