@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, event, select
 from sqlalchemy.exc import StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from promptops.core.errors import RegistryNotInitialised
 from promptops.store.engine.database import Place, connect, locate, refuse_network_file_system, unflushed
@@ -140,7 +141,8 @@ class Registry:
             return tuple(f"{what} on {table}" for what, table in strangers(reader._connection))
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections; one that another thread still uses is closed when it is done."""
+        event.listen(self._reading, "checkin", _close)  # before: the pool that takes it back is gone then
         self._reading.dispose()
 
     def _verify(self, *, check_guards: bool) -> None:
@@ -172,3 +174,7 @@ class Registry:
         if row is None:
             raise RegistryNotInitialised(f"the registry at {self.url} has no name yet")
         self.name, self.lineage = row.name, row.lineage
+
+
+def _close(_connection: object, entry: ConnectionPoolEntry) -> None:
+    entry.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -344,3 +345,18 @@ def test_a_full_disk_says_so_and_loses_nothing(tmp_path: Path, sqlite_template: 
 def test_every_error_of_a_database_is_one_of_ours(registry: Registry) -> None:
     with pytest.raises(PromptopsError):
         do(registry, lambda writer: writer._connection.exec_driver_sql("SELECT nothing FROM nowhere"))
+
+
+@pytest.mark.parametrize("begun", ["before", "after"])
+def test_a_read_that_outlasts_the_registry_leaves_no_connection_open(registry: Registry, begun: str) -> None:
+    """A thread of a server that ends may still read then."""
+    if begun == "after":
+        registry.close()
+    with registry.read() as reader:
+        pooled = reader._connection.connection
+        used: Any = pooled.dbapi_connection
+        if begun == "before":
+            registry.close()
+        reader.history("bot", "prod")
+    with pytest.raises((psycopg.OperationalError, sqlite3.ProgrammingError)):
+        used.execute("SELECT 1")
