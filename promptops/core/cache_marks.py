@@ -53,24 +53,27 @@ def mark(key: str) -> dict[str, Json]:
     return {key: dict(_VALUES[key])}
 
 
-def with_marks(key: str, messages: Messages, rendered: Messages | None = None) -> list[Mapping[str, Any]]:
-    """Returns messages in which the parts that ``rendered`` has a mark for, or the last calls of tools, have this key.
+def with_marks(key: str, messages: Messages, rendered: Messages | None = None) -> Messages:
+    """Returns messages in which the parts that ``rendered`` has a mark for, or the last calls of tools, have this key;
+    the messages themselves without marks.
 
     ``rendered`` are the messages as templates gave them, by default these ones.
     """
-    return [
-        _with_mark(key, message, origin)
-        for message, origin in zip(messages, messages if rendered is None else rendered, strict=True)
-    ]
+    origins = messages if rendered is None else rendered
+    if not has_marks(origins):
+        return messages
+    return [_with_mark(key, message, origin) for message, origin in zip(messages, origins, strict=True)]
 
 
 def has_marks(messages: Messages) -> bool:
     """True if a rendered message or one of its parts has a mark."""
-    return any(
-        isinstance(message, Cached)
-        or (not isinstance(message["content"], str) and any(isinstance(part, Cached) for part in message["content"]))
-        for message in messages
-    )
+    for message in messages:
+        content = message["content"]
+        if isinstance(message, Cached):
+            return True
+        if not isinstance(content, str) and any(isinstance(part, Cached) for part in content):
+            return True
+    return False
 
 
 def takes_breakpoints(model: str | None) -> bool:
@@ -120,7 +123,8 @@ def require_few_marks(prompt: Prompt) -> None:
     Raises:
         Invalid: a request would have more than are taken.
     """
-    if problem := too_many(prompt):
+    may_have = prompt.tools or any(each.cache or (isinstance(each, Message) and each.parts) for each in prompt.messages)
+    if may_have and (problem := too_many(prompt)):  # most have none, and every call of the client comes here
         raise Invalid(f"prompt '{prompt.name}' has {problem}", hint=FEWER)
 
 

@@ -24,12 +24,12 @@ it as well. For a later Claude they are refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from promptops.core.errors import ParameterNotTaken
+from promptops.core.errors import Invalid, ParameterNotTaken
 from promptops.core.model import LISTS, Json, OwnFacts, ResponseFormat
 from promptops.core.template.values import plain
 
@@ -129,6 +129,29 @@ def provider_of(model: str | None) -> tuple[str, str]:
     return (provider.lower(), name) if slash else ("", provider)
 
 
+def apis_of(model: str | None) -> tuple[Api, ...]:
+    """Returns the APIs of a model's provider, chat completions last; none if it is neither OpenAI nor Anthropic."""
+    provider, _ = provider_of(model)
+    if provider in ANTHROPIC:
+        return (Api.ANTHROPIC,)
+    return (Api.OPENAI_RESPONSES, Api.OPENAI_CHAT) if provider in OPENAI else ()
+
+
+def flaw_everywhere(model: str | None, make: Callable[[Api], object]) -> str:
+    """Returns why no API of the model's provider takes what ``make`` makes; empty if one does, or the provider is
+    neither OpenAI nor Anthropic.
+    """
+    problem = ""
+    for api in apis_of(model):
+        try:
+            make(api)
+        except Invalid as error:
+            problem = problem or error.message
+        else:
+            return ""
+    return problem
+
+
 def chat_api(model: str | None, parameters: Mapping[str, Json]) -> Api:
     """Whose chat completions a model answers. A model without a provider is OpenAI's, unless a parameter says no."""
     provider, _ = provider_of(model)
@@ -176,10 +199,10 @@ def flaws(
 
     OpenAI takes what chat completions take: responses take less, which only the call can know.
     """
-    provider, _ = provider_of(model)
-    api = Api.OPENAI_CHAT if provider in OPENAI else Api.ANTHROPIC if provider in ANTHROPIC else None
-    if api is None or not parameters:
+    apis = apis_of(model)
+    if not apis or not parameters:
         return
+    api = apis[-1]
     with suppress(ParameterNotTaken):  # most prompts have no flaw, and are through at once
         to_call(api, parameters, model=model, own=own)
         return

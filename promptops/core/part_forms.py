@@ -6,7 +6,7 @@ References:
 - responses: https://developers.openai.com/api/reference/resources/responses/methods/create
 - messages: https://platform.claude.com/docs/en/api/messages/create
 
-What an API has no form for is refused, when the release is made where the model names its provider, and otherwise by
+What an API has no form for is refused: when the release is made for a model of OpenAI or Anthropic, and otherwise by
 the call.
 """
 
@@ -17,12 +17,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from promptops.core.cache_marks import BREAKPOINT, CONTROL
-from promptops.core.errors import Invalid
 from promptops.core.media import IMAGES, PDF, TEXT
 from promptops.core.media_blocks import bedrock_block, gemini_part
 from promptops.core.model import Json, Role
 from promptops.core.neutral_parts import KEYS, address, data_of, media, untaken
-from promptops.core.parameters import ANTHROPIC, OPENAI, Api, provider_of
+from promptops.core.parameters import Api, flaw_everywhere
 from promptops.core.parts import Part, PartType
 
 _OPENAI_AUDIO: Final = ("wav", "mp3")
@@ -44,13 +43,6 @@ def to_parts(api: Api, content: str | list[Any], role: str = "user") -> list[Jso
 
 def part_flaw(model: str | None, part: Part, role: Role) -> str:
     """Returns why no API of the model's provider takes this part; empty if one does, or the provider is unknown."""
-    provider = provider_of(model)[0] if model else ""
-    if provider in ANTHROPIC:
-        apis: tuple[Api, ...] = (Api.ANTHROPIC,)
-    elif provider in OPENAI:
-        apis = (Api.OPENAI_RESPONSES, Api.OPENAI_CHAT)
-    else:
-        return ""
     key = KEYS.get(part.type)
     if key is None:
         return ""
@@ -60,13 +52,7 @@ def part_flaw(model: str | None, part: Part, role: Role) -> str:
         said = media(part.type, part.media_type, part.blob.data, part.filename)
     else:
         said = address(part.type, part.url, part.media_type, part.filename)
-    problems = []
-    for api in apis:
-        try:
-            to_parts(api, [{"type": key, key: said}], role)
-        except Invalid as error:
-            problems.append(error.message)
-    return problems[0] if len(problems) == len(apis) else ""
+    return flaw_everywhere(model, lambda api: to_parts(api, [{"type": key, key: said}], role))
 
 
 def _chat(api: Api, part: Mapping[str, Any], role: str) -> dict[str, Json]:

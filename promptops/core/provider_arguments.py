@@ -40,7 +40,7 @@ _NAME = re.compile(r"[^A-Za-z0-9_-]")
 def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     """Returns the arguments of ``chat.completions.create``."""
     api = chat_api(prompt.model, prompt.parameters)
-    if takes_breakpoints(prompt.model) and has_marks(messages):
+    if takes_breakpoints(prompt.model):
         messages = with_marks(BREAKPOINT, messages)
     call = {**_model(prompt), "messages": [_with_parts(api, message) for message in messages]}
     call |= to_call(api, prompt.parameters, model=prompt.model, own=prompt.own_facts)
@@ -57,7 +57,7 @@ def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
 def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     """Returns the arguments of ``responses.create``."""
     leading = next((at for at, message in enumerate(messages) if message["role"] not in SYSTEM), len(messages))
-    if takes_breakpoints(prompt.model) and has_marks(messages):
+    if takes_breakpoints(prompt.model):
         if has_marks(messages[:leading]):  # instructions are a text, which takes none
             leading = 0
         messages = with_marks(BREAKPOINT, messages)
@@ -95,8 +95,7 @@ def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     api = Api.ANTHROPIC
     require_format(api, prompt.response_format)
     require_few_marks(prompt)
-    if has_marks(messages):
-        messages = with_marks(CONTROL, messages)
+    messages = with_marks(CONTROL, messages)
     system, spoken = split_system(messages, prompt.model or "")
     call: dict[str, Json] = _model(prompt)
     call |= to_call(api, prompt.parameters, model=prompt.model, own=prompt.own_facts)

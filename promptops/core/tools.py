@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from promptops.core.cache_marks import CONTROL, mark
 from promptops.core.errors import Invalid
 from promptops.core.model import Json, Tool
-from promptops.core.parameters import ANTHROPIC, OPENAI, Api, provider_of
+from promptops.core.parameters import Api, flaw_everywhere
 from promptops.core.template.values import plain
 
 FUNCTION, CUSTOM = "function", "custom"
@@ -39,20 +39,7 @@ def to_tool(api: Api, tool: Tool) -> dict[str, Json]:
 
 def tool_flaw(model: str | None, tool: Tool) -> str:
     """Returns why no API of the model's provider has this tool; empty if one has it, or the provider is unknown."""
-    provider = provider_of(model)[0] if model else ""
-    if provider in ANTHROPIC:
-        apis: tuple[Api, ...] = (Api.ANTHROPIC,)
-    elif provider in OPENAI:
-        apis = (Api.OPENAI_RESPONSES, Api.OPENAI_CHAT)
-    else:
-        return ""
-    problems = []
-    for api in apis:
-        try:
-            to_tool(api, tool)
-        except Invalid as error:
-            problems.append(error.message)
-    return problems[0] if len(problems) == len(apis) else ""
+    return flaw_everywhere(model, lambda api: to_tool(api, tool))
 
 
 def _chat(api: Api, tool: Tool) -> dict[str, Json]:

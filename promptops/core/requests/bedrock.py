@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from promptops.core.cache_marks import (
     CONTROL,
-    has_marks,
     require_few_marks,
     stretches,
     takes_cache_points,
@@ -71,7 +70,7 @@ def bedrock_converse(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     family = found[1] if (found := _FAMILY.match(model)) else ""
     if takes_cache_points(model):
         require_few_marks(prompt)
-        messages = with_marks(CONTROL, messages) if has_marks(messages) else messages
+        messages = with_marks(CONTROL, messages)
     system, spoken = split_system(messages, model)
     require_spoken(spoken, prompt.name, Api.BEDROCK)
     call: dict[str, Json] = {"modelId": model} if model else {}
