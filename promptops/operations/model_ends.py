@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core.models.ends import MODEL_ENDS, NOTICE, SOON, Ending, endings, soon
@@ -32,22 +32,14 @@ def ending_of(registry: Registry, deployments: Sequence[Deployment], now: dateti
 
 
 def looks_at_ends(reader: Reader, live: Sequence[Deployment], now: datetime) -> tuple[AppLook, ...]:
-    """Returns the apps that are live with a model that ends within 30 days, or has ended."""
-    found = outlook(reader, live, now.date(), within=SOON)
+    """Returns the apps that are live with a model that ends within 30 days, or has ended, the first end first."""
+    ends = _ends(reader, {release.digest for each in live for release in each.served()})
+    found = soon({each for known in ends.values() for each in known}, now.date(), within=SOON)
     return tuple(
         AppLook(app=app, code=MODEL_ENDS, text=f"{each.words(now.date())} (live on {', '.join(channels)})")
-        for each, uses in found
-        for app, channels in uses.items()
+        for each in found
+        for app, channels in _uses(each, live, ends).items()
     )
-
-
-def outlook(
-    reader: Reader, live: Sequence[Deployment], today: date, *, within: timedelta | None = None
-) -> tuple[tuple[Ending, Mapping[str, Sequence[str]]], ...]:
-    """Returns the models of what is live that end, the first end first, each with its apps and their channels."""
-    ends = _ends(reader, {release.digest for each in live for release in each.served()})
-    found = soon({each for known in ends.values() for each in known}, today, within=within)
-    return tuple((each, _uses(each, live, ends)) for each in found)
 
 
 def _uses(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from promptops.core.errors import AppNotFound
 from promptops.core.models.table import Facts
 from promptops.core.names import AppName, ChannelName
 from promptops.operations.model_ends import facts_by_model
@@ -60,10 +59,8 @@ def model_outlook(registry: Registry, request: OutlookRequest, *, now: datetime)
         AppNotFound, ChannelNotFound: an app or the channel does not exist.
     """
     with registry.read() as reader:
-        known = reader.apps()
         for app in request.apps:
-            if app not in known:
-                raise AppNotFound(f"there is no app '{app}' in this registry", known=known)
+            reader.require_app(app)
         channels = [reader.channel(request.channel)] if request.channel else downstream_first(reader.channels())
         live = [
             each

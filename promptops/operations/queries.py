@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypedDict
 
-from promptops.core.errors import AppNotFound, PromptNotFound, ReferenceInvalid, WorkspaceNotFound
+from promptops.core.errors import PromptNotFound, ReferenceInvalid, WorkspaceNotFound
 from promptops.core.evidence.approval import NO_ABORT, Waiver
 from promptops.core.heartbeat import LoadFailure
 from promptops.core.model import Bump, Change, Channel, Content, Deployment, Json, Profile, Prompt, Release
@@ -64,10 +64,9 @@ def status(
         AppNotFound, ChannelNotFound: an app or the channel does not exist.
     """
     with registry.read() as reader:
-        known = reader.apps()
         for app in apps:
-            if app not in known:
-                raise AppNotFound(f"there is no app '{app}' in this registry", known=known)
+            reader.require_app(app)
+        known = tuple(app for app in reader.apps() if not apps or app in apps)
         names = tuple(c.name for c in ([reader.channel(channel)] if channel else downstream_first(reader.channels())))
         matching = [
             standing
@@ -77,7 +76,7 @@ def status(
         pending = reader.pending_count()
         oldest = reader.journal(reader.pending(1)) if pending else ()
         waivers = reader.waivers(now) if now is not None else ()
-        looks = _looks(reader, apps or known, list(filter(sees, names)), now) if now is not None else ()
+        looks = _looks(reader, known, list(filter(sees, names)), now) if now is not None else ()
         looks += _ends(reader, [each for each in matching if sees(each.deployment.channel)], now) if now else ()
     order = {name: place for place, name in enumerate(names)}
     matching.sort(key=lambda s: (s.deployment.app, order[s.deployment.channel]))
@@ -87,7 +86,7 @@ def status(
     return RegistryStatus(
         registry=registry.name,
         standings=tuple(matching),
-        idle=tuple(app for app in known if app not in live and (not apps or app in apps)),
+        idle=tuple(app for app in known if app not in live),
         channels=names,
         pending=pending,
         pending_since=oldest[0].audit.at if oldest else None,
@@ -158,9 +157,7 @@ def history(
         AppNotFound, ChannelNotFound
     """
     with registry.read() as reader:
-        known = reader.apps()
-        if app not in known:
-            raise AppNotFound(f"there is no app '{app}' in this registry", known=known)
+        reader.require_app(app)
         reader.channel(channel)
         deployments = reader.history(app, channel, until=at, limit=limit)
         live = reader.live_at(app, channel, at) if at else reader.live(app, channel)
