@@ -6,7 +6,7 @@ left out, a model may float or be missing, and a typing error in a key is an err
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from promptops.core.errors import Invalid, PromptopsError
@@ -14,9 +14,11 @@ from promptops.core.finding import Severity
 from promptops.core.model import LISTS, OBJECTS, Json, Prompt
 from promptops.core.models.samples import sample_values
 from promptops.core.parameters import ANTHROPIC, provider_of
-from promptops.core.provider_arguments import anthropic_messages, openai_chat, openai_responses
+from promptops.core.provider_arguments import openai_chat, openai_responses
+from promptops.core.requests.routes import request_of
 from promptops.core.template.template import Template
 from promptops.source.prompt_file import Around, read_values
+from promptops.source.requests import as_written
 from promptops.source.text.findings import Report
 from promptops.source.text.strict_yaml import Document, Path
 
@@ -81,19 +83,23 @@ def _as_in_files(value: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _require_sent(prompt: Prompt) -> None:
-    """Builds the request with sample values. What its own methods refuse would be refused in the outage."""
+    """Builds the request with sample values. What no API of the provider takes would be refused in the outage."""
     provider, _ = provider_of(prompt.model)
+    if not provider:
+        return
     try:
-        messages = Template.compile(prompt).render(sample_values(prompt))
+        messages: Sequence[Mapping[str, Json]] = Template.compile(prompt).render(sample_values(prompt))
     except PromptopsError:  # a schema that samples do not fit
-        messages = [{"role": str(message.role), "content": message.content} for message in prompt.written]
-    if provider in ANTHROPIC:
-        anthropic_messages(prompt, messages)
-    elif provider:
+        messages = as_written(prompt)
+    flaws = []
+    for request in (request_of,) if provider in ANTHROPIC else (request_of, openai_chat, openai_responses):
         try:
-            openai_chat(prompt, messages)
-        except PromptopsError:
-            openai_responses(prompt, messages)
+            request(prompt, messages)
+        except PromptopsError as error:
+            flaws.append(error)
+        else:
+            return
+    raise flaws[0]
 
 
 def _shown(path: Path) -> str:

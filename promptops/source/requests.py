@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from promptops.core.cache_marks import too_many
 from promptops.core.errors import ParameterNotTaken, PromptopsError
@@ -124,6 +124,11 @@ def _rendered(prompt: Prompt, suite: ReadSuite | None) -> Sequence[Mapping[str, 
                 return template.render(template.values_of_case({name: values[name] for name in made}))
             except PromptopsError:  # a schema that samples cannot satisfy, or a template that has its own finding
                 continue
+    return as_written(prompt)
+
+
+def as_written(prompt: Prompt) -> Sequence[Mapping[str, Any]]:
+    """Returns the messages with their templates for texts, for a request that is only looked at."""
     return [{"role": str(message.role), "content": message.shown, **message.extras()} for message in prompt.written]
 
 

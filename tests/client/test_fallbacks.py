@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -173,6 +174,29 @@ def test_a_model_may_float_or_be_unknown_in_a_fallback() -> None:
     for model in ("openai/gpt-4o", "gpt-4o", "local/llama", None):
         found = Prompt.fallback("bot/answer", {"messages": "hi", "model": model, "modelParameters": {"max_tokens": 5}})
         assert (found.model, found.parameters) == (model, {"maxTokens": 5})
+
+
+@pytest.mark.parametrize("model", ["gemini/gemini-3-pro", "vertex/gemini-3-pro", "mistral/voxtral-small-2507"])
+def test_a_fallback_may_be_for_the_own_api_of_its_provider_alone(model: str) -> None:
+    content = [{"type": "text", "text": "{{q}}"}, {"type": "audio", "url": "https://example.com/a.mp3"}]
+    found = Prompt.fallback("bot/answer", {"model": model, "messages": [{"role": "user", "content": content}]})
+    assert "https://example.com/a.mp3" in json.dumps(found.request(q="What is said?").body)
+    with pytest.raises(Invalid, match="audio by a URL cannot be sent"):
+        found.to_openai(q="What is said?")
+
+
+@pytest.mark.parametrize("model", ["anthropic/claude-sonnet-4-5-20250929", "openai/gpt-4o-2024-08-06"])
+def test_examples_with_tools_are_sent_where_no_sample_fits_a_schema(model: str) -> None:
+    called = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "Bern?"},
+        {"role": "assistant", "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": "c1", "content": "12 degrees"},
+        {"role": "user", "content": "{{ticket}}"},
+    ]
+    given = {"model": model, "messages": messages, "tools": [{"name": "weather"}], "parameters": {"maxTokens": 9}}
+    found = Prompt.fallback("bot/answer", {**given, "inputs": {"ticket": {"type": "string", "pattern": "^T-[0-9]+$"}}})
+    assert "12 degrees" in json.dumps(found.request(ticket="T-1").body["messages"])
 
 
 def test_a_fallback_in_the_outage_is_the_one_that_was_read(
