@@ -54,13 +54,13 @@ def _write(path: Path, text: str) -> bool:
         Invalid: the file is another, or cannot be written.
     """
     from promptops.files import replace_file
-    from promptops.source.types_module import read_header
+    from promptops.source.types_module import HEAD
 
     try:
         before = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
         if before == text:
             return False
-        if before and read_header(before) is None:
+        if before and not before.startswith(HEAD):
             raise Invalid(f"{path} is there already, and promptops did not write it", hint="Choose another file.")
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text.encode(), mode=0o644)

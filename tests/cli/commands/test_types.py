@@ -270,7 +270,9 @@ def test_check_finds_a_module_that_is_behind(tmp_path: Path, promptops: Promptop
     (tmp_path / "other.py").write_text((tmp_path / "other.py").read_text().replace("apps other", "apps gone", 1))
     assert "other.py" in behind()
     (tmp_path / "other.py").write_text('# Written by "promptops types" for \n')
-    assert "other.py" in behind()
+    assert behind()["other.py"] == "promptops types --out other.py"
+    promptops("types", "--out", "other.py")  # as the hint says
+    assert behind() == {}
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file")
