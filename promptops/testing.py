@@ -275,6 +275,9 @@ class _InMemory(BackgroundClient):
         }
         return replace(release, prompts=prompts)
 
+    def _fixed(self) -> tuple[Reference, ...]:
+        return ()  # nothing of the environment is used
+
     def _begin(self) -> None:
         BackgroundClient._begin(self)
 

@@ -219,7 +219,8 @@ def test_neither_a_thread_nor_a_socket_nor_the_environment_is_used() -> None:
     code = """
 import os, sys, threading
 os.environ.update(PROMPTOPS_REGISTRY="https://registry.invalid", PROMPTOPS_TOKEN="x", PROMPTOPS_CHANNEL="prod",
-                  PROMPTOPS_OVERRIDE="/nowhere", PROMPTOPS_BUNDLE="/nowhere", PROMPTOPS_CACHE="/nowhere")
+                  PROMPTOPS_OVERRIDE="/nowhere", PROMPTOPS_BUNDLE="/nowhere", PROMPTOPS_CACHE="/nowhere",
+                  PROMPTOPS_VERSION="bot@9.9.9", PROMPTOPS_PIN="no version")
 seen = []
 sys.addaudithook(lambda event, arguments: seen.append(event) if event.startswith(("socket.", "subprocess.")) else None)
 from promptops.testing import AsyncClient, Client

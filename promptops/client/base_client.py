@@ -27,7 +27,7 @@ from promptops.client.status import OnChange, OnState, Status, log, problem_of
 from promptops.core.errors import ChannelNotFound, Invalid, NotFound, PromptUnavailable, Unavailable
 from promptops.core.escape import one_line
 from promptops.core.heartbeat import State
-from promptops.core.reference import require_text
+from promptops.core.reference import Reference, require_text
 
 if TYPE_CHECKING:
     import ssl
@@ -82,7 +82,7 @@ class BaseClient:
             token=settings.variable(settings.TOKEN) if token is None else token,
             apps=settings.apps_of(apps),
             required=settings.required_of(required),
-            fixed=settings.fixed_versions(),
+            fixed=self._fixed(),
             versions=settings.references_of(versions, "versions"),
             bundle=settings.path_of(bundle, settings.BUNDLE),
             override=settings.path_of(override, settings.OVERRIDE),
@@ -104,6 +104,10 @@ class BaseClient:
         self._own = self._replicas[self._settings.channels[0]]
         self._process, self._mark, self._noticing = os.getpid(), mark(), dict[int, threading.Lock]()
         self._begin()
+
+    def _fixed(self) -> tuple[Reference, ...]:
+        """The versions that the environment fixes."""
+        return settings.fixed_versions()
 
     def _plan(self, on_change: OnChange | None, on_state: OnState | None) -> dict[str, ChannelFollower]:
         world = World(clock=time.monotonic, now=_now, dice=_RANDOM.random)
