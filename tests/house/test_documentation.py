@@ -35,6 +35,10 @@ def _text(path: Path) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
+def _whole(path: Path) -> str:
+    return (ROOT / path).read_text(encoding="utf-8", errors="replace")
+
+
 def _prose(path: Path) -> str:
     """A page without its code."""
     return re.sub(r"`[^`\n]+`", "", _FENCE.sub("", _text(path)))
@@ -53,6 +57,12 @@ def _anchors(path: Path) -> set[str]:
 
 def test_the_cli_reference_is_what_the_commands_say() -> None:
     assert _text(Path("docs/cli.md")) == cli_reference.page(), "run `make docs`"
+
+
+def test_what_is_installed_is_this_package_and_no_other() -> None:
+    pages = [path for path in files() if path.parts[0] in {"docs", "example-repo", "promptops"} or path in GUIDES]
+    named = re.compile(r"pip install (?:-\S+ )*['\"]?promptops\b(?!-registry\b)")
+    assert {str(path) for path in pages if named.search(_whole(path))} == set()
 
 
 def test_the_published_schemas_are_those_of_the_formats() -> None:
