@@ -13,16 +13,17 @@ the call.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from promptops.core.cache_marks import BREAKPOINT, CONTROL
+from promptops.core.errors import Invalid
 from promptops.core.media import IMAGES, PDF, TEXT
 from promptops.core.media_blocks import bedrock_block, gemini_part
 from promptops.core.model import Json, Role
 from promptops.core.neutral_parts import KEYS, address, data_of, media, untaken
 from promptops.core.parameters import Api, flaw_everywhere
-from promptops.core.parts import Part, PartType
+from promptops.core.parts import Part, PartType, texts_of
 
 _OPENAI_AUDIO: Final = ("wav", "mp3")
 _USUAL: Final = {PartType.IMAGE: IMAGES[0], PartType.FILE: PDF, PartType.AUDIO: "audio/wav"}
@@ -39,6 +40,17 @@ def to_parts(api: Api, content: str | list[Any], role: str = "user") -> list[Jso
     """
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     return [form for part in parts if (form := _FORMS[api](api, part, role)) is not None]
+
+
+def text_of(content: str | Sequence[Mapping[str, Any]], api: Api) -> str:
+    """Returns the text of a message where an API takes nothing else; those of its parts one below the other.
+
+    Raises:
+        Invalid: it has parts that are no text.
+    """
+    if not isinstance(content, str) and any(part["type"] != "text" for part in content):
+        raise Invalid(f"a message with parts that are no text cannot be sent to {api} here")
+    return texts_of(content)
 
 
 def part_flaw(model: str | None, part: Part, role: Role) -> str:

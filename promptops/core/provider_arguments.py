@@ -26,8 +26,7 @@ from promptops.core.cache_marks import (
 from promptops.core.errors import Invalid, ParameterNotTaken
 from promptops.core.model import Json, Prompt, ResponseFormat, Role
 from promptops.core.parameters import EXTRA, Api, chat_api, provider_of, require_format, to_call
-from promptops.core.part_forms import to_parts
-from promptops.core.parts import texts_of
+from promptops.core.part_forms import text_of, to_parts
 from promptops.core.system_places import SYSTEM, split_system
 from promptops.core.template.values import plain
 from promptops.core.tools import to_tool
@@ -63,7 +62,7 @@ def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         messages = with_marks(BREAKPOINT, messages)
     call: dict[str, Json] = _model(prompt)
     if leading:
-        call["instructions"] = _joined(messages[:leading])
+        call["instructions"] = _joined(messages[:leading], Api.OPENAI_RESPONSES)
     call["input"] = [item for message in _spoken(messages[leading:], Api.OPENAI_RESPONSES) for item in _items(message)]
     call |= to_call(Api.OPENAI_RESPONSES, prompt.parameters, model=prompt.model, own=prompt.own_facts)
     if prompt.tools:
@@ -127,16 +126,30 @@ def require_own(api: Api, prompt: Prompt, call: Mapping[str, Json]) -> None:
             raise ParameterNotTaken(f"{EXTRA}: {name}", api, hint="The prompt itself already says it. Remove it.")
 
 
+def require_calls(messages: Messages, api: Api) -> None:
+    """Refuses messages of tools without the id of the tool's call.
+
+    Raises:
+        Invalid: see above.
+    """
+    if any(message["role"] == Role.TOOL and "tool_call_id" not in message for message in messages):
+        raise Invalid(
+            f"a message of role 'tool' cannot be sent to {api}: it belongs to a call of a tool",
+            hint="Give it the `tool_call_id` of a call in the assistant's message before.",
+        )
+
+
 def _model(prompt: Prompt) -> dict[str, Json]:
     return {"model": provider_of(prompt.model)[1]} if prompt.model else {}
 
 
-def _joined(messages: Messages) -> str:
-    return "\n\n".join(texts_of(message["content"]) for message in messages)
+def _joined(messages: Messages, api: Api) -> str:
+    return "\n\n".join(text_of(message["content"], api) for message in messages)
 
 
 def _system(messages: Messages) -> Json:
     """Returns system messages as one text; as blocks where there are marks, each up to a mark."""
+    joined = _joined(messages, Api.ANTHROPIC)
     blocks: list[Json] = []
     texts: list[str] = []
     for text, is_marked in (each for message in messages for each in stretches(message["content"])):
@@ -145,7 +158,7 @@ def _system(messages: Messages) -> Json:
             blocks.append({"type": "text", "text": "\n\n".join(texts), **mark(CONTROL)})
             texts = []
     if not blocks:
-        return _joined(messages)
+        return joined
     return [*blocks, {"type": "text", "text": "\n\n".join(texts)}] if any(texts) else blocks
 
 
@@ -160,11 +173,7 @@ def _spoken(messages: Messages, api: Api) -> list[dict[str, Any]]:
 
     The name of a speaker is left out: these APIs have none.
     """
-    if any(message["role"] == Role.TOOL and "tool_call_id" not in message for message in messages):
-        raise Invalid(
-            f"a message of role 'tool' cannot be sent to {api}: it belongs to a call of a tool",
-            hint="Give it the `tool_call_id` of a call in the assistant's message before.",
-        )
+    require_calls(messages, api)
     return [{key: value for key, value in _with_parts(api, message).items() if key != "name"} for message in messages]
 
 

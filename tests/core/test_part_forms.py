@@ -76,6 +76,22 @@ def test_texts_in_parts_of_the_system_and_the_assistant_reach_every_api() -> Non
     anthropic = found.to_anthropic()
     assert anthropic["system"] == "Be brief.\nBe kind."
     assert anthropic["messages"][2] == {"role": "user", "content": [{"type": "text", "text": "Be brief."}]}
+    system = found.to_gemini()["config"]["system_instruction"]
+    assert system == {"parts": [{"text": "Be brief.\nBe kind."}]}
+    assert found.to_bedrock()["system"] == [{"text": "Be brief.\nBe kind."}]
+
+
+@pytest.mark.parametrize("cache", [False, True])
+@pytest.mark.parametrize("way", ["to_openai_responses", "to_anthropic", "to_gemini", "to_bedrock"])
+def test_a_part_of_the_system_that_is_no_text_is_refused_and_never_left_out(way: str, cache: bool) -> None:
+    say = Part(type=PartType.TEXT, text="Be kind.")
+    messages = (
+        Message(role=Role.SYSTEM, content="", parts=(say, LINKED, say), cache=cache),
+        Message(role=Role.USER, content="Hi"),
+    )
+    found = made(messages=messages, model=None, parameters={"maxTokens": 5})
+    with pytest.raises(Invalid, match="parts that are no text cannot be sent to"):
+        getattr(found, way)()
 
 
 def test_the_answer_of_a_tool_may_have_an_image_where_the_api_takes_one() -> None:

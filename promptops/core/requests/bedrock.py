@@ -27,9 +27,9 @@ from promptops.core.errors import Invalid, ParameterNotTaken
 from promptops.core.json_value import OBJECTS, Json
 from promptops.core.model import Prompt, ResponseFormat, Role, Tool
 from promptops.core.parameters import SAMPLING, Api, chosen_tool, provider_of, takes_sampling
-from promptops.core.part_forms import to_parts
+from promptops.core.part_forms import text_of, to_parts
 from promptops.core.provider_arguments import envelope
-from promptops.core.requests.mapping import Messages, arguments_of, as_list, mapped, one_of, require_spoken, text_of
+from promptops.core.requests.mapping import Messages, arguments_of, as_list, mapped, one_of, require_spoken
 from promptops.core.system_places import split_system
 from promptops.core.template.values import plain
 from promptops.core.tools import FUNCTION

@@ -16,8 +16,9 @@ from promptops.core.errors import ParameterNotTaken
 from promptops.core.json_value import OBJECTS, Json
 from promptops.core.model import Prompt
 from promptops.core.parameters import EXTRA, Api, provider_of
+from promptops.core.part_forms import text_of
 from promptops.core.provider_arguments import require_own
-from promptops.core.requests.mapping import Messages, text_of
+from promptops.core.requests.mapping import Messages
 
 _EMBEDS: Final = re.compile(r"(?:.*[^a-z])?(?:embed(?:ding|dings|der)?|voyage)(?:[^a-z].*)?", re.DOTALL)
 _USER: Final = "user"

@@ -19,7 +19,7 @@ from promptops.core.errors import Invalid, ParameterNotTaken
 from promptops.core.json_value import LISTS, OBJECTS, Json
 from promptops.core.model import Prompt, ResponseFormat, Role, Tool
 from promptops.core.parameters import Api, chosen_tool, provider_of
-from promptops.core.part_forms import to_parts
+from promptops.core.part_forms import text_of, to_parts
 from promptops.core.provider_arguments import envelope, require_own
 from promptops.core.requests.mapping import (
     Messages,
@@ -28,7 +28,6 @@ from promptops.core.requests.mapping import (
     mapped,
     one_of,
     require_spoken,
-    text_of,
     tool_names,
 )
 from promptops.core.system_places import SYSTEM

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from promptops.core.errors import Invalid, ParameterNotTaken
-from promptops.core.json_value import OBJECTS, Json
-from promptops.core.message import Role
+from promptops.core.json_value import Json
 from promptops.core.parameters import Api, put
+from promptops.core.provider_arguments import require_calls
 from promptops.core.template.values import plain
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
@@ -55,20 +55,6 @@ def as_list(value: Json) -> Json:
     return [value] if isinstance(value, str) else value
 
 
-def text_of(content: object, api: Api) -> str:
-    """Returns the text of a message.
-
-    Raises:
-        Invalid: it has parts that are none.
-    """
-    if isinstance(content, str):
-        return content
-    texts = [part.get("text") for part in content if isinstance(part, OBJECTS)] if isinstance(content, list) else [None]
-    if not all(isinstance(text, str) for text in texts):
-        raise Invalid(f"a message with parts that are no text cannot be sent to {api} here")
-    return "".join(str(text) for text in texts)
-
-
 def tool_names(messages: Messages) -> dict[str, str]:
     """Returns the name of the tool of each call, by the id of the call."""
     return {call["id"]: call["function"]["name"] for message in messages for call in message.get("tool_calls", ())}
@@ -81,7 +67,7 @@ def arguments_of(call: Mapping[str, Any]) -> Json:
 
 
 def require_spoken(spoken: Messages, prompt: str, api: Api) -> None:
-    """Refuses messages that are all the system's, and answers of tools without a call.
+    """Refuses messages that are all the system's, and what :func:`require_calls` does.
 
     Raises:
         Invalid: see above.
@@ -91,8 +77,4 @@ def require_spoken(spoken: Messages, prompt: str, api: Api) -> None:
             f"all messages of prompt '{prompt}' are the system's, and {api} needs one of the user",
             hint="Make the last one `role: user`.",
         )
-    if any(message["role"] == Role.TOOL and "tool_call_id" not in message for message in spoken):
-        raise Invalid(
-            f"a message of role 'tool' cannot be sent to {api}: it belongs to a call of a tool",
-            hint="Give it the `tool_call_id` of a call in the assistant's message before.",
-        )
+    require_calls(spoken, api)
