@@ -55,7 +55,7 @@ def _is_flat(schema: Mapping[str, Json]) -> bool:
 
 
 def _compiled(prompt: Prompt) -> Template | None:
-    if sum(len(message.content) for message in prompt.written) > _COMPILED:
+    if sum(len(text) for message in prompt.written for text in message.templates) > _COMPILED:
         return None
     try:
         return Template.compile(prompt)

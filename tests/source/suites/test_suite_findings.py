@@ -94,6 +94,16 @@ def test_what_was_fine_is_fine(suite: str) -> None:
     assert found(suite) == []
 
 
+@pytest.mark.parametrize("content", ["'{{{{q}}}} {}'", "[{{type: text, text: '{{{{q}}}} {}'}}]"], ids=["text", "parts"])
+def test_cases_of_a_very_long_prompt_are_left_to_the_run(content: str) -> None:
+    def codes(text: str) -> list[str]:
+        head = HEAD.replace("'{{q}}'", content.format(text))
+        return [each.code for each in checked({"answer.prompt.yml": f"{head}testData:\n  - {{q: null}}\n"}).findings]
+
+    assert codes("x" * 60_000) == ["case-unfit"]
+    assert codes("x" * 70_000) == []
+
+
 def test_a_judge_is_named_and_never_a_default() -> None:
     suite = "evaluators:\n  - name: e\n    uses: github/similarity\n"
     assert found(suite) == [("judge-missing", 3, Severity.INFO)]
