@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from promptops.core.model import Prompt
+    from promptops.core.model import Message, Prompt
 
 OFF: Final = "off"
 """A channel may serve nothing of an app (``stable`` is null), and its other apps are followed on."""
@@ -92,27 +92,28 @@ def requires_of(data: bytes) -> tuple[str, ...]:
 
 def features_of(prompt: Prompt) -> Iterator[str]:
     """Yields the features that a prompt needs of a client."""
-    if _has_marks(prompt):
+    written = prompt.written
+    if _has_marks(prompt, written):
         yield CACHE
     if prompt.checks:
         yield CHECKS
     if prompt.escapes:
         yield ESCAPES
-    if prompt.placeholders:
+    if len(written) < len(prompt.messages):
         yield HISTORY
     if prompt.own_facts is not None:
         yield MODELS
     if not LATER.isdisjoint(prompt.parameters):
         yield PARAMETERS
-    if any(message.parts for message in prompt.written) or any(item.media for item in prompt.inputs):
+    if any(message.parts for message in written) or any(item.media for item in prompt.inputs):
         yield PARTS
-    if any(message.has_extras for message in prompt.written):
+    if any(message.has_extras for message in written):
         yield TOOL_MESSAGES
 
 
-def _has_marks(prompt: Prompt) -> bool:
+def _has_marks(prompt: Prompt, written: Iterable[Message]) -> bool:
     marked = any(message.cache for message in prompt.messages) or any(tool.cache for tool in prompt.tools)
-    return marked or any(part.cache for message in prompt.written for part in message.parts)
+    return marked or any(part.cache for message in written for part in message.parts)
 
 
 def lacking(requires: Iterable[str], understands: Iterable[str]) -> tuple[str, ...]:

@@ -87,8 +87,6 @@ _TOOL_CALL_KEYS = frozenset(("id", "name", "arguments"))
 _TOOL_KEYS = frozenset(("name", "description", "parameters", "type", "strict", "settings", "cache"))
 _TOOL = Tool(name="-")
 
-_TWICE = "prompt '{}' has two variables of one name"
-
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
 
@@ -152,7 +150,7 @@ def content_from_bytes(data: bytes, wanted: Callable[[str, Json], bool] = lambda
     if len(chosen) == len(prompts):
         blobs.require_used()
     for prompt in content.prompts:
-        _same_number({each.name for each in prompt.variables}, prompt.variables, _TWICE.format(prompt.name))
+        _require_names(prompt)
         for feature in features_of(prompt):
             if feature not in content.requires:
                 raise Invalid(f"a prompt has {feature}, and $.requires does not have '{feature}'")
@@ -168,7 +166,7 @@ def _prompt_to_json(prompt: Prompt) -> Json:
     )
     inputs = {item.name: item.schema for item in prompt.inputs}
     _same_number(inputs, prompt.inputs, f"prompt '{prompt.name}' has two inputs of one name")
-    _same_number({each.name for each in prompt.variables}, prompt.variables, _TWICE.format(prompt.name))
+    _require_names(prompt)
     written: dict[str, Json] = {"messages": [_message_to_json(message) for message in prompt.messages]}
     if prompt.model is not None:
         written["model"] = prompt.model
@@ -233,6 +231,11 @@ def _tool_to_json(tool: Tool) -> Json:
     if tool.cache:
         written["cache"] = True
     return written
+
+
+def _require_names(prompt: Prompt) -> None:
+    variables = prompt.variables
+    _same_number({each.name for each in variables}, variables, f"prompt '{prompt.name}' has two variables of one name")
 
 
 def _same_number(names: Collection[str], items: Collection[object], problem: str) -> None:

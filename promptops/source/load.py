@@ -133,11 +133,12 @@ def finish(
         if lint is not None:
             lint(app)
         of_app = _findings(app.reports(), lint=lint is not None)
-        valid = not any(finding.severity is Severity.ERROR for finding in of_app)
-        if valid and not _loads(app):
-            of_app, valid = _findings(app.reports(), lint=lint is not None), False
+        has_errors = any(finding.severity is Severity.ERROR for finding in of_app)
+        content = None if has_errors else app.content()
+        if content is not None and not _loads(app, content):
+            of_app, content = _findings(app.reports(), lint=lint is not None), None
         findings += [*of_app, *_findings(app.suite_reports, lint=lint is not None)]
-        sources.append(_source(app, valid=valid))
+        sources.append(_source(app, content))
     findings.sort(key=lambda finding: (finding.path, finding.line, finding.column, finding.code))
     return Loaded(workspace=workspace, apps=tuple(sources), findings=tuple(findings), known=known)
 
@@ -146,10 +147,10 @@ def _findings(reports: Iterable[Report], *, lint: bool) -> list[Finding]:
     return [finding for report in reports if report for finding in report.findings(lint=lint)]
 
 
-def _loads(app: ReadApp) -> bool:
+def _loads(app: ReadApp, content: Content) -> bool:
     """Returns whether every client can load the app; if not, its report gets the reason."""
     try:
-        require_loadable(app.content())
+        require_loadable(content)
     except Unloadable as error:
         files = {file.prompt.name: file.report for file in app.prompts if file.prompt is not None}
         files.get(error.prompt, app.file.report).add("unloadable", 0, error.message, error.hint)
@@ -157,11 +158,11 @@ def _loads(app: ReadApp) -> bool:
     return True
 
 
-def _source(app: ReadApp, *, valid: bool) -> AppSource:
+def _source(app: ReadApp, content: Content | None) -> AppSource:
     return AppSource(
         name=app.name,
         path=app.folder.path,
-        content=app.content() if valid else None,
+        content=content,
         profile=app.file.profile,
         declared=app.file.declared,
         suites={read.suite.name: read.suite for read in app.suites() if read.is_complete},

@@ -60,24 +60,31 @@ def _report_left_out(fields: Fields, prompt: Prompt) -> None:
 
 
 def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> None:
-    """Builds the request. A parameter or a tool that the API does not take was reported where it is written; one that
-    a provider's own API does not take may be sent to its chat completions, so it is a warning."""
-    if any(True for _ in flaws(prompt.model, prompt.parameters, prompt.own_facts)) or not has_request(prompt):
-        return
-    if too_many(prompt):  # which has its own finding
+    """Builds the request. Too many cache marks, and a parameter or a tool that the API does not take, were reported
+    where they are written."""
+    if not has_request(prompt):
         return
     try:
         request_of(prompt, messages)
-    except ParameterNotTaken as flaw:
-        name = flaw.name.partition(":")[0].partition(" ")[0]
-        if flaw.name.startswith(f"{EXTRA}:"):
-            place = _place(fields, Refusal(place=(EXTRA,), message="", source=""))
-            fields.report.add("parameter-not-taken", place, flaw.message, str(flaw.hint))
-        elif canonical(provider_of(prompt.model)[0]) in _OWN_API or is_embedding(prompt.model):
-            refusal = Refusal(place=(name,), message=flaw.message, source="", hint=str(flaw.hint))
-            fields.report.add("request-doubtful", _place(fields, refusal), flaw.message, str(flaw.hint))
     except PromptopsError as error:
-        _report_unbuilt(fields, prompt, messages, error)
+        if too_many(prompt) or any(True for _ in flaws(prompt.model, prompt.parameters, prompt.own_facts)):
+            return
+        if isinstance(error, ParameterNotTaken):
+            _report_untaken(fields, prompt, error)
+        else:
+            _report_unbuilt(fields, prompt, messages, error)
+
+
+def _report_untaken(fields: Fields, prompt: Prompt, flaw: ParameterNotTaken) -> None:
+    """Reports a parameter that a provider's own API does not take: it may be sent to its chat completions, so it is a
+    warning."""
+    name = flaw.name.partition(":")[0].partition(" ")[0]
+    if flaw.name.startswith(f"{EXTRA}:"):
+        place = _place(fields, Refusal(place=(EXTRA,), message="", source=""))
+        fields.report.add("parameter-not-taken", place, flaw.message, str(flaw.hint))
+    elif canonical(provider_of(prompt.model)[0]) in _OWN_API or is_embedding(prompt.model):
+        refusal = Refusal(place=(name,), message=flaw.message, source="", hint=str(flaw.hint))
+        fields.report.add("request-doubtful", _place(fields, refusal), flaw.message, str(flaw.hint))
 
 
 def _report_unbuilt(

@@ -78,12 +78,12 @@ class Template:
         used = {root for body in bodies for root in body.roots}
         texts = {name for body in bodies for name in body.texts}
         data = {name for body in bodies for name in body.data}
-        places = prompt.placeholders
+        places, written = prompt.placeholders, prompt.written
         signature = Signature(prompt.name, prompt.inputs, used, loose=(used - texts) | data, placeholders=places)
         messages = [(str(role), body) for (_, role, _), body in zip(templates, bodies, strict=True)]
-        extras = [(at, each) for at, each in enumerate(prompt.written) if each.has_extras or each.cache]
+        extras = [(at, each) for at, each in enumerate(written) if each.has_extras or each.cache]
         fast = None if places else _Fast.of(messages, signature, limit)
-        layout = _layout(prompt) if any(message.parts for message in prompt.written) else None
+        layout = _layout(prompt) if any(message.parts for message in written) else None
         return cls(signature, messages, limit, fast, extras, _places(prompt), layout)
 
     @property

@@ -37,7 +37,7 @@ class CaseFiles:
         inputs = (item for prompt in prompts.values() for item in prompt.inputs)
         kinds = {item.name: item.media for item in inputs if item.media is not None}
         # What a case has is no part of the release, so it is not among the files of that.
-        own = None if files is None else replace(files, reports={}, most=MAX_BYTES)
+        own = replace(files, reports={}, most=MAX_BYTES) if kinds and files is not None else None
         return cls(kinds=kinds, files=own, base=base)
 
     def read(self, fields: Fields, key: str, kind: PartType) -> MediaValue | None:
