@@ -38,6 +38,9 @@ FORMATS: Final[Mapping[str, str]] = {
 }
 """The formats of audio, as APIs call them."""
 
+SOUNDS: Final[Mapping[str, str]] = {sound: media_type for media_type, sound in FORMATS.items()}
+"""The media type of each format of audio."""
+
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,99}")
 _STARTS: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),

@@ -13,11 +13,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from promptops.core.json_value import LISTS, OBJECTS, Json
-from promptops.core.media import FORMATS
+from promptops.core.media import SOUNDS
 from promptops.core.neutral_parts import data_of, untaken
 from promptops.core.parameters import Api
 
-_TYPES: Final = {short: media_type for media_type, short in FORMATS.items()}
 _DOCUMENTS: Final = {
     "application/pdf": "pdf",
     "text/csv": "csv",
@@ -45,12 +44,12 @@ def gemini_part(api: Api, part: Mapping[str, Any], role: str) -> dict[str, Json]
         raise untaken(api, kind, f"in a message of role {role}")
     said = part[kind]
     if kind == "input_audio" and "data" in said:
-        return _inline(_TYPES[said["format"]], said["data"])
+        return _inline(SOUNDS[said["format"]], said["data"])
     url = said.get("file_data") or said.get("file_url") or said["url"]
     media_type, data = data_of(url)
     if media_type:
         return _inline(media_type, data)
-    known: dict[str, Json] = {"mime_type": _TYPES[said["format"]]} if said.get("format") in _TYPES else {}
+    known: dict[str, Json] = {"mime_type": SOUNDS[said["format"]]} if said.get("format") in SOUNDS else {}
     return {"file_data": {"file_uri": url, **known}}
 
 

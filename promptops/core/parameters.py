@@ -178,14 +178,18 @@ def to_call(
         taken = _value(api, name, plain(value))
         if taken is not None and not put(call, path, taken):
             raise ParameterNotTaken(name, api, hint=f"Another parameter already says {'.'.join(path)}. Keep one.")
-    _require_apart(api, call, parameters)
+    require_apart(api, call, parameters)
     if api is Api.ANTHROPIC:
         _settle(call, parameters)
     return call
 
 
-def _require_apart(api: Api, call: Mapping[str, Json], parameters: Mapping[str, Json]) -> None:
-    """Refuses an extra field that another parameter says too: which of the two is sent would depend on the package."""
+def require_apart(api: Api, call: Mapping[str, Json], parameters: Mapping[str, Json]) -> None:
+    """Refuses an extra field that another parameter says too: which of the two is sent would depend on the package.
+
+    Raises:
+        ParameterNotTaken: see above.
+    """
     extra = parameters.get(EXTRA)
     for name in extra if isinstance(extra, Mapping) else ():
         if name in call:
@@ -258,10 +262,14 @@ def takes_sampling(model: str | None, name: str, own: OwnFacts | None) -> bool:
     if own is not None and name in own.names("takes"):
         return True
     claude = provider_of(model)[1]
-    version = _CLAUDE.search(claude)
-    if version is None:
-        return "claude-" not in claude
-    return (int(version[1]), int(version[2] or 0)) <= _LAST_SAMPLED
+    version = claude_version(claude)
+    return "claude-" not in claude if version is None else version <= _LAST_SAMPLED
+
+
+def claude_version(model: str) -> tuple[int, int] | None:
+    """Returns the version in the name of a Claude: (4, 6) for ``claude-opus-4-6``; None for any other name."""
+    found = _CLAUDE.search(model)
+    return None if found is None else (int(found[1]), int(found[2] or 0))
 
 
 def _value(api: Api, name: str, value: Json) -> Json:

@@ -73,7 +73,7 @@ def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     elif prompt.response_format is ResponseFormat.JSON_OBJECT:
         shape = {"type": "json_object"}
     if shape:
-        _below(call, "text")["format"] = shape
+        below(call, "text")["format"] = shape
     require_own(Api.OPENAI_RESPONSES, prompt, call)
     return call
 
@@ -109,7 +109,7 @@ def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     if prompt.tools:
         call["tools"] = [to_tool(api, tool) for tool in prompt.tools]
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
-        _below(call, "output_config")["format"] = {"type": "json_schema", "schema": envelope(prompt)["schema"]}
+        below(call, "output_config")["format"] = {"type": "json_schema", "schema": envelope(prompt)["schema"]}
     require_own(api, prompt, call)
     return call
 
@@ -233,7 +233,8 @@ def envelope(prompt: Prompt) -> dict[str, Json]:
     return {"name": name, **{key: envelope[key] for key in ("description", "strict", "schema") if key in envelope}}
 
 
-def _below(call: dict[str, Json], key: str) -> dict[str, Json]:
+def below(call: dict[str, Json], key: str) -> dict[str, Json]:
+    """Returns the object at a key of a call; a new one if there is nothing."""
     inner = call.setdefault(key, {})
     assert isinstance(inner, dict)
     return inner

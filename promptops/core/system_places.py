@@ -8,14 +8,13 @@ for an earlier Claude, it joins those at the beginning.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from promptops.core.message import Role
+from promptops.core.parameters import claude_version
 
 SYSTEM: Final = frozenset({Role.SYSTEM.value, Role.DEVELOPER.value})
-_CLAUDE: Final = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:[-.](\d{1,2}))?(?!\d)", re.ASCII)
 _FIRST_IN_PLACE: Final = (4, 8)
 _SIDE: Final = (Role.USER, Role.TOOL)
 
@@ -38,8 +37,8 @@ def split_system(messages: Messages, model: str) -> tuple[list[Mapping[str, Any]
 
 
 def _takes_in_place(model: str) -> bool:
-    version = _CLAUDE.search(model)
-    return version is not None and (int(version[1]), int(version[2] or 0)) >= _FIRST_IN_PLACE
+    version = claude_version(model)
+    return version is not None and version >= _FIRST_IN_PLACE
 
 
 def _stays(messages: Messages, at: int) -> bool:

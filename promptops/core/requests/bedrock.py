@@ -24,11 +24,11 @@ from promptops.core.cache_marks import (
     without_marks,
 )
 from promptops.core.errors import Invalid, ParameterNotTaken
-from promptops.core.json_value import OBJECTS, Json
+from promptops.core.json_value import Json
 from promptops.core.model import Prompt, ResponseFormat, Role, Tool
 from promptops.core.parameters import SAMPLING, Api, chosen_tool, provider_of, takes_sampling
 from promptops.core.part_forms import text_of, to_parts
-from promptops.core.provider_arguments import envelope
+from promptops.core.provider_arguments import below, envelope
 from promptops.core.requests.mapping import Messages, arguments_of, as_list, mapped, one_of, require_spoken
 from promptops.core.system_places import split_system
 from promptops.core.template.values import plain
@@ -85,7 +85,7 @@ def bedrock_converse(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     call["messages"] = _turns(spoken)
     _put_tools(call, prompt, spoken)
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
-        _below(call, "outputConfig")["textFormat"] = _text_format(prompt)
+        below(call, "outputConfig")["textFormat"] = _text_format(prompt)
     elif prompt.response_format is ResponseFormat.JSON_OBJECT:
         hint = "Use `responseFormat: json_schema` with a `jsonSchema`."
         raise ParameterNotTaken(f"responseFormat: {prompt.response_format}", Api.BEDROCK, hint=hint)
@@ -118,17 +118,12 @@ def _turns(messages: Messages) -> list[Json]:
 
 
 def _blocks(message: Mapping[str, Any]) -> list[Json]:
-    content, marked = message["content"], dict[str, Json]()
     calls = message.get("tool_calls", ())
     if message["role"] == Role.TOOL:
-        content, marked = without_marks(content)
-    if isinstance(content, str):
-        blocks: list[Json] = [{"text": content}] if content or not calls or message["role"] == Role.TOOL else []
-    else:
-        blocks = _parts(content, message["role"])
-    if message["role"] == Role.TOOL:
-        answer: Json = {"toolResult": {"toolUseId": message["tool_call_id"], "content": blocks}}
+        content, marked = without_marks(message["content"])
+        answer: Json = {"toolResult": {"toolUseId": message["tool_call_id"], "content": _parts(content, Role.TOOL)}}
         return [answer, _point()] if marked else [answer]
+    blocks = _parts(message["content"], message["role"]) if message["content"] or not calls else []
     for call in calls:
         use: Json = {"toolUseId": call["id"], "name": call["function"]["name"], "input": arguments_of(call)}
         blocks.append({"toolUse": use})
@@ -137,7 +132,9 @@ def _blocks(message: Mapping[str, Any]) -> list[Json]:
     return blocks
 
 
-def _parts(content: Sequence[Mapping[str, Any]], role: str) -> list[Json]:
+def _parts(content: str | Sequence[Mapping[str, Any]], role: str) -> list[Json]:
+    if isinstance(content, str):
+        return [{"text": content}]
     blocks: list[Json] = []
     for part in content:
         made = to_parts(Api.BEDROCK, [part], role)
@@ -167,7 +164,7 @@ def _put_tools(call: dict[str, Json], prompt: Prompt, spoken: Messages) -> None:
         entries: list[Json] = []
         for tool in prompt.tools:
             entries += [_tool(tool), _point()] if tool.cache and takes_points else [_tool(tool)]
-        _below(call, "toolConfig")["tools"] = entries
+        below(call, "toolConfig")["tools"] = entries
         return
     if "toolConfig" in call:
         raise ParameterNotTaken("toolChoice", Api.BEDROCK, hint="The prompt has no tools. Remove it.")
@@ -195,10 +192,3 @@ def _text_format(prompt: Prompt) -> Json:
     named: dict[str, Json] = {name: parts[name] for name in ("name", "description") if name in parts}
     schema = json.dumps(parts["schema"], ensure_ascii=False)
     return {"type": "json_schema", "structure": {"jsonSchema": {**named, "schema": schema}}}
-
-
-def _below(call: dict[str, Json], key: str) -> dict[str, Json]:
-    inner = call.get(key, {})
-    assert isinstance(inner, OBJECTS)
-    call[key] = made = dict(inner)
-    return made

@@ -25,36 +25,20 @@ from promptops.core.message import Role
 from promptops.core.model import Prompt
 from promptops.core.parameters import ANTHROPIC, EXTRA, Api, provider_of
 from promptops.core.provider_arguments import openai_chat
+from promptops.core.requests.endpoints import ENDPOINTS, canonical
 from promptops.core.requests.mapping import Messages
 from promptops.core.tools import CUSTOM, FUNCTION, to_tool
 
-_PREFIXES: Final = {
-    "amazon": "bedrock",
-    "amazon-bedrock": "bedrock",
-    "aws": "bedrock",
-    "azure-openai": "azure",
-    "azure_openai": "azure",
-    "fireworks": "fireworks_ai",
-    "github-models": "github",
-    "google": "gemini",
-    "google-ai-studio": "gemini",
-    "google-vertex": "vertex_ai",
-    "mistral-ai": "mistral",
-    "mistralai": "mistral",
-    "together": "together_ai",
-    "togetherai": "together_ai",
-    "vertex": "vertex_ai",
-    "vertex-ai": "vertex_ai",
-    "vertexai": "vertex_ai",
-    "x-ai": "xai",
-}
-"""Names of providers that LiteLLM has another word for."""
+_WORDS: Final = {"fireworks": "fireworks_ai", "together": "together_ai", "vertex": "vertex_ai"}
+"""What LiteLLM calls a provider that has another name here."""
 
 
 def litellm_model(model: str) -> str:
     """Returns LiteLLM's name of a model: ``gemini/gemini-3-pro`` for ``google/gemini-3-pro``."""
     provider, name = provider_of(model)
-    return f"{_PREFIXES.get(provider, provider)}/{name}" if provider else name
+    known = canonical(provider)
+    word = _WORDS.get(known, known if known in ENDPOINTS else provider)
+    return f"{word}/{name}" if provider else name
 
 
 def litellm_completion(prompt: Prompt, messages: Messages) -> dict[str, Json]:

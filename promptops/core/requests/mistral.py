@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from promptops.core.errors import ParameterNotTaken
 from promptops.core.json_value import OBJECTS, Json
 from promptops.core.model import Prompt, ResponseFormat, Role
-from promptops.core.parameters import EXTRA, Api, chosen_tool, provider_of
+from promptops.core.parameters import EXTRA, Api, chosen_tool, provider_of, require_apart
 from promptops.core.part_forms import to_parts
 from promptops.core.provider_arguments import envelope
 from promptops.core.requests.mapping import Messages, mapped, one_of, require_spoken
@@ -69,13 +68,8 @@ def mistral_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     elif prompt.response_format is ResponseFormat.JSON_OBJECT:
         call["response_format"] = {"type": "json_object"}
     extra = prompt.parameters.get(EXTRA)
-    for name, value in extra.items() if isinstance(extra, OBJECTS) else ():
-        if name in call:
-            raise ParameterNotTaken(
-                f"{EXTRA}: {name}", Api.MISTRAL, hint="Another parameter already says it. Keep one."
-            )
-        call[name] = value
-    return call
+    require_apart(Api.MISTRAL, call, prompt.parameters)
+    return {**call, **extra} if isinstance(extra, OBJECTS) else call
 
 
 def _message(message: Mapping[str, Any], *, is_last: bool) -> Json:

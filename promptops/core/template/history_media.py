@@ -7,13 +7,13 @@ import binascii
 from collections.abc import Mapping
 from typing import Any, Final
 
+from promptops.core.media import SOUNDS
 from promptops.core.model import Json
 from promptops.core.neutral_parts import data_of
 from promptops.core.parts import PartType
 from promptops.core.template.history_content import Flaw, Readers, mapping, text_at
 
 _DETAILS: Final = ("low", "high", "auto", "original")
-_FORMATS: Final = {"wav": "audio/wav", "mp3": "audio/mpeg", "flac": "audio/flac", "ogg": "audio/ogg"}
 
 
 def _image(part: Mapping[str, Json], at: str) -> dict[str, Any]:
@@ -32,9 +32,9 @@ def _audio(part: Mapping[str, Json], at: str) -> dict[str, Any]:
     at = f"{at}.input_audio"
     fields = mapping(part.get("input_audio"), at, ("data", "format", "url"), "audio")
     sound = fields.get("format")
-    if sound is not None and sound not in _FORMATS:
-        raise Flaw(f"{at}.format", f"is one of {', '.join(_FORMATS)}")
-    media_type = _FORMATS[str(sound)] if sound is not None else ""
+    if sound is not None and sound not in SOUNDS:
+        raise Flaw(f"{at}.format", f"is one of {', '.join(SOUNDS)}")
+    media_type = SOUNDS[str(sound)] if sound is not None else ""
     if "url" in fields:
         return {
             "input_audio": _value(f"{at}.url", PartType.AUDIO, url=text_at(fields, "url", at), media_type=media_type)
