@@ -24,7 +24,7 @@ def written(*messages: Message | Placeholder) -> bytes:
 
 
 def test_a_release_has_the_placeholder_and_names_the_feature() -> None:
-    data = written(FULL, PLACE.__class__(name="more"))
+    data = written(FULL, Placeholder(name="more"))
     assert json.loads(data)["prompts"]["answer"]["messages"] == [
         {"role": "placeholder", "name": "history", "optional": True, "max": 50, "system": True, "private": True},
         {"role": "placeholder", "name": "more"},

@@ -129,8 +129,9 @@ def test_markdown_has_one_message_and_no_placeholder() -> None:
 
 def test_a_check_of_answers_knows_no_history() -> None:
     more = "checks: [{contains: '{{history}}'}]\n"
-    findings = prompt_findings(file("{role: placeholder, name: history}", USER, more=more))
-    assert [found.severity for found in findings] == [Severity.ERROR]
+    (found,) = prompt_findings(file("{role: placeholder, name: history}", USER, more=more))
+    assert (found.code, found.severity) == ("check-invalid", Severity.ERROR)
+    assert "'{{history}}' is not filled in" in found.message
 
 
 @pytest.mark.parametrize(
