@@ -25,6 +25,7 @@ from typing import Any, Final, Self, TypeAlias, cast
 import promptops
 from promptops.client.background import BackgroundClient
 from promptops.client.definitions import Described, compile_described
+from promptops.client.follow.contact import Contact
 from promptops.client.prompt import Fallback, Renders
 from promptops.client.sources.local import open_local
 from promptops.client.sources.source import AskContents, AskSnapshot, Failed, find_place
@@ -215,11 +216,13 @@ class _InMemory(BackgroundClient):
         """In the block the client is as one that never reached its registry and has no copy: fallbacks are served,
         and :class:`PromptUnavailable` is raised where there is no fallback.
         """
-        before, self._own.view = self._own.view, View.make(None, channel=self._own.channel)
+        own = self._own
+        before = own.view, own.held, own.contact
+        own.view, own.held, own.contact = View.make(None, channel=own.channel), None, Contact(own.world)
         try:
             yield
         finally:
-            self._own.view = before
+            own.view, own.held, own.contact = before
 
     # --- what a client does ---------------------------------------------------------------------------
 
@@ -294,9 +297,10 @@ class _InMemory(BackgroundClient):
         return True
 
     def _fetch(self, wanted: Reference, channel: str) -> ServedRelease:
-        if not self._replicas[channel].keep(wanted.app, wanted.version):
+        replica = self._replicas[channel]
+        if not replica.keep(wanted.app, wanted.version) and replica.held is not None:  # it is None in an outage
             raise ReleaseNotFound(f"the registry has no {wanted}, or not for this token")
-        return super()._fetch(wanted, channel)
+        return replica.view.release(wanted.app, version=wanted.version)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._own.channel} of a test: {', '.join(self._own.view.plain)}>"
@@ -304,6 +308,10 @@ class _InMemory(BackgroundClient):
 
 class Client(_InMemory, promptops.Client):
     """A :class:`promptops.Client` out of memory: ``Client.of({"support-bot/answer": "Hi {{name}}"})``."""
+
+    def refresh(self, seconds: float | None = None) -> bool:
+        """Returns True: all is as new as it can be. False in an outage."""
+        return self._own.held is not None
 
 
 class AsyncClient(_InMemory, promptops.AsyncClient):
@@ -318,8 +326,8 @@ class AsyncClient(_InMemory, promptops.AsyncClient):
         return self
 
     async def refresh(self, seconds: float | None = None) -> bool:
-        """Returns True: all is as new as it can be."""
-        return True
+        """As :meth:`Client.refresh`."""
+        return self._own.held is not None
 
     async def fetch(self, reference: str, *, channel: str | None = None) -> ServedRelease:
         """As :meth:`Client.fetch`: a version that this client served."""

@@ -16,8 +16,18 @@ from typing import Any
 import pytest
 
 import promptops
-from promptops import AppNotFound, Invalid, MissingVariable, PromptNotFound, PromptUnavailable, ReleaseNotFound, testing
+from promptops import (
+    AppNotFound,
+    Invalid,
+    MissingVariable,
+    PromptNotFound,
+    PromptUnavailable,
+    ReleaseNotFound,
+    State,
+    testing,
+)
 from promptops.core.model import Json
+from promptops.core.reference import Reference
 from promptops.testing import Asked, AsyncClient, Client, Prompt, Rendered
 from tests.support.checkout import ROOT, run_python
 
@@ -119,6 +129,10 @@ def test_variables_and_parameters_are_checked_as_in_production(client: Client | 
         Prompt.of({"messages": "x", "modelParameters": {"topK": 3}}).to_openai_responses()
 
 
+def _refreshed(client: Client | AsyncClient) -> bool:
+    return client.refresh() if isinstance(client, Client) else asyncio.run(client.refresh())
+
+
 def test_an_outage_shows_the_fallbacks(client: Client | AsyncClient) -> None:
     with client.outage():
         assert application(client, "Why?")["messages"][0]["content"] == "We will be back. Why?"
@@ -127,7 +141,16 @@ def test_an_outage_shows_the_fallbacks(client: Client | AsyncClient) -> None:
             client.get_prompt("support-bot/answer")
         with pytest.raises(PromptUnavailable):
             client.release("support-bot")
+        with pytest.raises(PromptUnavailable, match="nothing to serve"):
+            client._fetch(Reference(app="support-bot", version="1.0.0"), "test")
+        with pytest.raises(PromptUnavailable):
+            client.get_prompt("support-bot/answer")  # still
+        assert _refreshed(client) is False
+        status = client.status()  # which a health page of the application shows
+        assert (client.state, status.state, status.age, status.versions) == (State.COLD, State.COLD, None, {})
     assert application(client, "Why?")["messages"][0]["content"] == "Be kind."
+    assert _refreshed(client) is True
+    assert (client.state, client.status().versions) == (State.READY, {"support-bot": "1.0.0", "faq": "1.0.0"})
 
 
 def test_a_lenient_client_has_fallbacks_for_what_is_not_there() -> None:
