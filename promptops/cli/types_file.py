@@ -13,7 +13,7 @@ from promptops.core.finding import Finding, Severity
 if TYPE_CHECKING:
     from promptops.source.load import Loaded
     from promptops.source.tree import Tree
-    from promptops.source.types_module import Method, Surface
+    from promptops.source.types_module import Header, Method, Surface
 
 ENDINGS = (".py", ".pyi")
 _MOST = 4 * 1024 * 1024
@@ -75,8 +75,9 @@ def behind(root: Path, loaded: Loaded) -> Iterator[Finding]:
         if not path.endswith(ENDINGS) or not _read(tree, path, len(HEAD)).startswith(HEAD):
             continue
         header = read_header(_read(tree, path, _MOST))
-        if header is None or header.digest not in _digests(loaded, header.apps, stub=path.endswith("i")):
-            apps = "".join(f" {shlex.quote(app)}" for app in (header.apps if header else ()))
+        if header is None or not _is_current(loaded, header, stub=path.endswith("i")):
+            known = [app.name for app in loaded.apps]
+            apps = "".join(f" {shlex.quote(app)}" for app in (header.apps if header else ()) if app in known)
             yield Finding(
                 code="types-behind",
                 severity=Severity.WARNING,
@@ -96,11 +97,10 @@ def _read(tree: Tree, path: str, most: int) -> str:
         return ""
 
 
-def _digests(loaded: Loaded, apps: Sequence[str], *, stub: bool) -> tuple[str, ...]:
+def _is_current(loaded: Loaded, header: Header, *, stub: bool) -> bool:
+    """Whether `types` would write the module of this header now."""
     from promptops.source.types_module import read_header
 
-    known = {app.name for app in loaded.apps}
-    if not known.issuperset(apps):
-        return ()
-    header = read_header(module_of(loaded, apps, stub=stub))
-    return (header.digest,) if header else ()
+    return {app.name for app in loaded.apps}.issuperset(header.apps) and header == read_header(
+        module_of(loaded, header.apps, stub=stub)
+    )
