@@ -163,12 +163,12 @@ def media_of(messages: Iterable[object]) -> dict[str, PartType]:
 def check_media(fields: Fields, inputs: Iterable[Input], texts: Collection[str], parts: Mapping[str, PartType]) -> None:
     """Reports inputs that are an image, a file or audio and stand in a text, and parts that are an input of text."""
     for item in inputs:
-        kind = parts.get(item.name)
-        if item.media is not None and item.name in texts:
-            message = f"the input '{item.name}' is of type {item.media}, and a text has it"
-            hint = f"Make it a part of the message: {{type: {item.media}, input: {item.name}}}"
+        kind, media = parts.get(item.name), item.media
+        if media is not None and item.name in texts:
+            message = f"the input '{item.name}' is of type {media}, and a text has it"
+            hint = f"Make it a part of the message: {{type: {media}, input: {item.name}}}"
             fields.add("wrong-value", "messages", message, hint)
-        if kind is not None and item.media is not kind:
+        if kind is not None and media is not kind:
             message = f"a part of type {kind} is the input '{item.name}', which is of another type"
             hint = f"inputs: {{{item.name}: {{type: {kind}}}}}"
             fields.add("wrong-value", "messages", message, hint)

@@ -49,6 +49,8 @@ def check_request(fields: Fields, prompt: Prompt, suite: ReadSuite | None) -> No
 def _report_left_out(fields: Fields, prompt: Prompt) -> None:
     """Reports messages that have no content where the application leaves out what it may."""
     optional = {item.name for item in prompt.inputs if not item.required}
+    if not optional:
+        return
     for at, message in enumerate(prompt.messages):
         parts = message.parts if isinstance(message, Message) else ()
         names = [part.input for part in parts if part.input in optional]

@@ -62,7 +62,7 @@ class CaseReader:
         if self.known is not None:
             _refuse_unknown(fields, variables, self.known)
         expected = _text(fields.value.get(EXPECTED))
-        files = self._files(fields, variables)
+        files = self._files(fields, variables) if self.media.kinds else {}
         if not own:
             return Case(variables=variables, expected=expected, files=files)
         return Case(
