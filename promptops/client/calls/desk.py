@@ -15,7 +15,7 @@ class Counting(Protocol):
 
     @property
     def dropped(self) -> Mapping[str, int]:
-        """What had no room since the last document, by kind."""
+        """What had no room in this process, by kind."""
 
     @property
     def has_much(self) -> bool:

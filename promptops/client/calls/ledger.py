@@ -93,7 +93,7 @@ class Ledger:
 
     @property
     def dropped(self) -> dict[str, int]:
-        """What had no room since the last document, by kind."""
+        """What had no room in this process, by kind."""
         return {kind.value: count for kind, count in self.recorder.dropped.items()}
 
     @property
@@ -154,7 +154,6 @@ class Ledger:
             sampled = self.recorder.swap_sample()
         if not recorded and not sampled:
             return None
-        self._desk.lose({kind.value: count for kind, count in recorded.dropped.items()})
         try:
             return encode(
                 OutcomeReport(

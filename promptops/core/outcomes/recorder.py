@@ -93,6 +93,7 @@ class Recorder:
         self._kept = KeptCalls(self._room.calls)
         self._used = dict.fromkeys(Dropped, 0)
         self._dropped: dict[Dropped, int] = {}
+        self._dropped_reported: Mapping[Dropped, int] = {}
 
     # --- what callers add --------------------------------------------------------------------------
 
@@ -161,7 +162,7 @@ class Recorder:
 
     @property
     def dropped(self) -> Mapping[Dropped, int]:
-        """What had no room since the last swap."""
+        """What had no room since the recorder was made. A swap does not change it, so that it never falls."""
         self._fold_if_free()
         return self._dropped.copy()
 
@@ -173,7 +174,12 @@ class Recorder:
             bad, self._bad = self._bad, {}
             feedback, self._feedback = self._feedback, []
             kept = self._kept.take()
-            dropped, self._dropped = self._dropped, {}
+            dropped = {
+                kind: new
+                for kind, total in self._dropped.items()
+                if (new := total - self._dropped_reported.get(kind, 0))
+            }
+            self._dropped_reported = self._dropped.copy()
             self._used |= dict.fromkeys((Dropped.CALLS, Dropped.UNITS, Dropped.FEEDBACK), 0)
         return Recorded(
             sums={place: row.sums() for place, row in rows.items()},

@@ -109,6 +109,16 @@ def test_a_minute_that_is_none_is_refused_before_anything_is_counted() -> None:
 # --- room --------------------------------------------------------------------------------------------
 
 
+def test_what_was_dropped_is_reported_once_and_its_total_never_falls() -> None:
+    recorder = Recorder()
+    for number in (2, 3):
+        for _ in range(number):
+            recorder.drop(Dropped.CALLS)
+        assert recorder.swap().dropped == {Dropped.CALLS: number}
+    assert recorder.dropped == {Dropped.CALLS: 5}
+    assert not recorder.swap()
+
+
 def test_a_call_without_room_is_dropped_whole_and_counted() -> None:
     recorder = Recorder(Room(sums=60_000))
     many = [replace(ANSWER, prompt=f"p{number}") for number in range(100)]
