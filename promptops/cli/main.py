@@ -68,6 +68,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "sync": ("promptops.cli.commands.sync", "Bring changes to git, and exchange them with a remote."),
         "fsck": ("promptops.cli.commands.fsck", "Check that everything is there, in the database and in git."),
         "rebuild": ("promptops.cli.commands.rebuild", "Make a new registry from git alone."),
+        "docs": ("promptops.cli.commands.docs", "The documentation of this version, page by page."),
         "db": ("promptops.cli.commands.db", "Back up, restore, upgrade or inspect the registry."),
     },
 }
@@ -179,7 +180,7 @@ cli = LazyGroup(
         ),
     ],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Every command has --help, and --json for scripts.",
+    epilog="Every command has --help, and --json for scripts. `promptops docs` has all pages.",
 )
 
 

@@ -1,4 +1,4 @@
-"""The wheel alone, in a directory without a checkout: it carries the migrations and the example, and it works."""
+"""The wheel alone, in a directory without a checkout: it carries migrations, example and docs, and it works."""
 
 from __future__ import annotations
 
@@ -51,10 +51,14 @@ def _run(command: list[str], *, cwd: Path) -> str:
     return done.stdout
 
 
-def test_the_wheel_carries_the_migrations_the_example_and_its_licence(wheel: Path) -> None:
+def test_the_wheel_carries_the_migrations_the_example_the_pages_and_its_licence(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         carried = set(archive.namelist())
-    moved = {"migrations": "promptops/migrations", "example-repo": "promptops/templates/example"}
+    moved = {
+        "migrations": "promptops/migrations",
+        "example-repo": "promptops/templates/example",
+        "docs": "promptops/docs",
+    }
     expected = {
         Path(moved.get(path.parts[0], path.parts[0]), *path.parts[1:]).as_posix()
         for path in files()
@@ -82,3 +86,11 @@ def test_the_wheel_makes_an_example_and_checks_it_without_a_checkout(promptops: 
     assert checked["errors"] == 0
     current = json.loads(_run([str(promptops), "db", "current", "--json"], cwd=workspace))
     assert current
+
+
+def test_the_wheel_has_all_pages_of_the_documentation(promptops: Path, tmp_path: Path) -> None:
+    listed = json.loads(_run([str(promptops), "docs", "--json"], cwd=tmp_path))
+    written = {path for path in files() if path.parts[0] == "docs" and path.suffix == ".md"}
+    assert len(listed["pages"]) == len(written)
+    page = json.loads(_run([str(promptops), "docs", "gates", "--json"], cwd=tmp_path))
+    assert page["text"] == (ROOT / "docs/gates.md").read_text(encoding="utf-8")
