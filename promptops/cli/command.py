@@ -100,6 +100,9 @@ waived_for_option = click.option("--expires", metavar="LENGTH", help="For how lo
 blind_option = click.option(
     "--blind", is_flag=True, help="Start a canary though no client reports what calls of the app do."
 )
+callers_option = click.option(
+    "--callers-are-ready", is_flag=True, help="Promote what changes the contract to a protected channel; a --reason."
+)
 key_option = click.option(
     "--key", default="", metavar="KEY", help="Idempotency key: a retry with it is done once and gets the first answer."
 )
@@ -108,9 +111,12 @@ limit_option = click.option(
 )
 
 
-def waiver_words(waive: Sequence[str], expires: str | None, reason: str, *, at_once: bool = False) -> list[str]:
-    """Returns the words of a command that waive checks, as they were typed, and its reason; none without a waiver."""
-    if not (waive or at_once):
-        return []
-    checks = [word for check in waive for word in ("--waive", check)]
-    return [*checks, *(["--at-once"] if at_once else []), "--expires", expires or "", "--reason", reason]
+def waiver_words(
+    waive: Sequence[str], expires: str | None, reason: str, *, at_once: bool = False, callers_are_ready: bool = False
+) -> list[str]:
+    """Returns the words of a command that take a person's word, as they were typed, and its reason; else none."""
+    words = [word for check in waive for word in ("--waive", check)]
+    words += ["--at-once"] if at_once else []
+    words += ["--expires", expires or ""] if words else []
+    words += ["--callers-are-ready"] if callers_are_ready else []
+    return [*words, "--reason", reason] if words else []

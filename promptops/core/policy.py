@@ -16,12 +16,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
 
-from promptops.core.advice import Action, Advice, Sentence
+from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import Invalid, PolicyRefused
 from promptops.core.model import Json, Policy, Quarantine, Release
 from promptops.core.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
+    from promptops.core.callers import ContractChange
     from promptops.core.rights import Rights
 
 MAX_GATE: Final = 64 << 10
@@ -36,7 +37,8 @@ class Candidate:
 
     ``passed`` are the channels of ``promote_from`` where it was stable and is still good; ``floating`` are its floating
     models. ``gate`` is the verdict of the channel's gate; None while it was not asked. ``gradual`` says that a canary
-    of it starts or ends, that nothing else is stable there, or that a person waived that.
+    of it starts or ends, that nothing else is stable there, or that a person waived that. ``contract`` is what it
+    changes for callers of what is live, unless a person said that ``callers_are_ready``.
     """
 
     release: Release
@@ -45,6 +47,8 @@ class Candidate:
     floating: tuple[str, ...] = ()
     gate: Verdict | None = None
     gradual: bool = False
+    contract: ContractChange | None = None
+    callers_are_ready: bool = False
 
     @property
     def name(self) -> str:
@@ -103,19 +107,33 @@ class AllowDirty:
 
 @dataclass(frozen=True, slots=True)
 class Protected:
-    """A protected channel takes exact model snapshots only, no alias that the provider may move."""
+    """A protected channel takes exact model snapshots only, and asks for a word where callers have to change."""
 
     protected: bool = False
     name: ClassVar[str] = "protected"
 
     def verify(self, candidate: Candidate, channel: str) -> Verdict:
-        if not self.protected or not candidate.floating:
-            return _passed(self)
-        return _failed(
-            self,
-            f"{channel} is protected, and {candidate.name} uses floating models: {', '.join(candidate.floating)}",
-            hint="Pin an exact snapshot (a model id with a date or version) and release again.",
-        )
+        if self.protected and candidate.floating:
+            return _failed(
+                self,
+                f"{channel} is protected, and {candidate.name} uses floating models: {', '.join(candidate.floating)}",
+                hint="Pin an exact snapshot (a model id with a date or version) and release again.",
+            )
+        contract = candidate.contract
+        if self.protected and contract is not None and contract.breaking and not candidate.callers_are_ready:
+            return _failed(
+                self,
+                f"{channel} is protected, and {candidate.name} changes what callers of {contract.old} rely on: "
+                f"{contract.said}",
+                hint=Sentence(
+                    "Bring out the code that calls it first. If it is out: ",
+                    option("callers_are_ready", "say that callers are ready"),
+                    ", with ",
+                    option("reason", "a reason", value="TEXT"),
+                    ".",
+                ),
+            )
+        return _passed(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from promptops.core.outcomes.measured_tokens import MeasuredTokens
 from promptops.core.policy import Candidate, Rollout
 from promptops.core.rights import Rights
 from promptops.core.rollout import Intent
+from promptops.operations.contract import Comparisons, Uncompared
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.gate_desk import Desk, Promotion, Unasked
 from promptops.operations.heartbeats import not_following
@@ -42,6 +43,8 @@ class Admitted(Promotion, Protocol):
 
     @property
     def expect_revision(self) -> int | None: ...
+    @property
+    def callers_are_ready(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +112,10 @@ def admit(
 
     flaws: dict[str, str] = {}
     desk = Desk(registry, request, actor=actor, now=now, by=by)
+    comparisons = Comparisons(registry)
 
     def decide(reader: Reader) -> Decision:
-        return _admission(reader, request, admission, flaws, desk, actor, now)
+        return _admission(reader, request, admission, flaws, comparisons, desk, actor, now)
 
     _judge(flaws, _candidate(registry, admission))
     while True:
@@ -121,9 +125,12 @@ def admit(
             measured = _measured(registry, done, Rights(by), now) if request.dry_run else ()
             low = () if done.replayed else _low_traffic(registry, done, now)
             found = replace(done, not_following=_not_following(registry, done, now), low_traffic=low)
+            found = replace(found, contract=() if done.replayed else comparisons.after(done.deployments))
             return replace(found, warned=warned, measured=measured, ending=ending_of(registry, done.deployments, now))
         except _Unjudged as unjudged:  # the source channel was changed meanwhile and serves another release now
             _judge(flaws, unjudged.release)
+        except Uncompared as pair:
+            comparisons.compare(pair.old, pair.new)
         except Unasked as unasked:
             desk.ask(unasked.release)
 
@@ -191,6 +198,7 @@ def _admission(
     request: Admitted,
     admission: Admission,
     flaws: Mapping[str, str],
+    comparisons: Comparisons,
     desk: Desk,
     actor: str,
     now: datetime,
@@ -225,6 +233,8 @@ def _admission(
                 Advice(Action.RELEASE, words=f"release {release.app}", app=release.app),
             ),
         )
+    contract = comparisons.before(current, release)
+    on_trial = trial is not None and trial.release == release.ref  # asked when it started
     verdict, waivers = desk.verdict(reader, release, policy)
     candidate = Candidate(
         release=release,
@@ -233,10 +243,14 @@ def _admission(
         floating=_floating(release) if policy.protected else (),
         gate=verdict,
         gradual=policy.rollout is not None and _at_once(reader, release, intent, waivers),
+        contract=None if on_trial else contract,
+        callers_are_ready=request.callers_are_ready,
     )
     made = admission.decide(reader, intent, candidate, policy, current)
     if current is None or current.stable is None:  # beside nothing there is no canary, so that was not waived
         waivers = [waiver for waiver in waivers if waiver.check != Rollout.name]
+    if policy.protected and candidate.contract and candidate.contract.breaking:
+        waivers = [*waivers, desk.callers_are_ready(release)]
     return Decision(changed=[made], waivers=list(waivers), facts=list(admission.facts(reader, made, policy)))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from promptops.core.callers import ContractChange
 from promptops.core.canary.low_traffic import LowTraffic
 from promptops.core.heartbeat import NotFollowing
 from promptops.core.model import Deployment, Quarantine
@@ -29,7 +30,8 @@ class Deployed:
     ``not_following`` are live clients that keep the release before: they lack a feature that the promoted one needs.
     ``warned`` is what a gate that only warns said of it, check by check. ``measured`` are, of a dry run of a promotion,
     the tokens of calls of what is live and of what would be. ``low_traffic`` are canaries that start with too few keys.
-    ``ending`` names the models of what is served that end soon, or have ended.
+    ``ending`` names the models of what is served that end soon, or have ended. ``contract`` is what changed for callers
+    of what was live before, app by app.
     """
 
     deployments: tuple[Deployment, ...]
@@ -43,6 +45,7 @@ class Deployed:
     measured: tuple[MeasuredTokens, ...] = ()
     low_traffic: tuple[LowTraffic, ...] = ()
     ending: tuple[str, ...] = ()
+    contract: tuple[ContractChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

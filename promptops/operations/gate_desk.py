@@ -127,6 +127,12 @@ class Desk:
         self.warned = tuple(f"{name_of(check)}: {check.outcome.value}: {check.reason or check.got}" for check in bad)
         return [*waivers, self._waiver(release, WARNED, reason="; ".join(self.warned)[:5_000], ends=_MOMENT)]
 
+    def callers_are_ready(self, release: Release) -> Waiver:
+        """Returns the record of a person's word that callers are ready for a release, without a number."""
+        from promptops.core.evidence.approval import CALLERS
+
+        return self._waiver(release, CALLERS, ends=_MOMENT)
+
     def _waiver(self, release: Release, check: str, **more: Any) -> Waiver:
         from promptops.operations.waivers import waiver_of
 

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from promptops.core.advice import Sentence, option
+from promptops.core.errors import Invalid
 from promptops.core.free_text import require_words
 from promptops.core.model import Json
 from promptops.core.names import ChannelName
@@ -28,8 +30,9 @@ class PromoteRequest:
     """Make a release the stable one of a channel. The reference is fixed, or another channel of the app.
 
     ``waive`` are checks of the gate that the release need not pass there for the time of ``waive_for``, and `rollout`,
-    by which it needs no canary. With ``blind``, a canary starts though nothing is reported of the app. ``token`` is the
-    id of the token that the key belongs to.
+    by which it needs no canary. With ``blind``, a canary starts though nothing is reported of the app. With
+    ``callers_are_ready``, which has a reason, a protected channel takes a release that changes what callers rely on.
+    ``token`` is the id of the token that the key belongs to.
     """
 
     reference: Reference
@@ -41,11 +44,17 @@ class PromoteRequest:
     waive: tuple[str, ...] = ()
     waive_for: timedelta | None = None
     blind: bool = False
+    callers_are_ready: bool = False
     token: str = ""
 
     def __post_init__(self) -> None:
         require_words(self.reason)
         require_waiver(self)
+        if self.callers_are_ready and not self.reason.strip():
+            raise Invalid(
+                "that callers are ready has a reason",
+                hint=Sentence(option("reason", "Say why", value="TEXT"), ": who changed them, and when."),
+            )
 
 
 def promote(
@@ -72,7 +81,7 @@ def promote(
             "channel": request.channel,
             "expect": request.expect_revision,
             **waived,
-            **({"blind": True} if request.blind else {}),
+            **said(request),
         },
         words=request.reason,
     )
@@ -85,6 +94,12 @@ def promote(
         by_canary=Rollout.name not in request.waive,
     )
     return admit(registry, request, admission, once, actor=actor, now=now, by=by)
+
+
+def said(request: PromoteRequest) -> dict[str, Json]:
+    """Returns what was said of the callers and of the reports, as arguments of the request; nothing by default."""
+    given = {"blind": request.blind, "callers_are_ready": request.callers_are_ready}
+    return {name: True for name, is_said in given.items() if is_said}
 
 
 def sources(registry: Registry, channel: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from promptops.core.model import Deployment, Past
 from promptops.core.names import AppName, ChannelName
 from promptops.core.reference import parse_reference
 from promptops.core.rollout import Intent
+from promptops.operations.contract import contract_changes
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.idempotency import Once
 from promptops.operations.model_ends import ending_of
@@ -139,7 +140,8 @@ def rollback(
         words=request.reason,
     )
     done = carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
-    return replace(done, ending=ending_of(registry, done.deployments, now))
+    contract = () if done.replayed else contract_changes(registry, done.deployments)
+    return replace(done, ending=ending_of(registry, done.deployments, now), contract=contract)
 
 
 def _currents(reader: Reader, request: RollbackRequest) -> tuple[Deployment, ...]:

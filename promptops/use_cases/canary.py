@@ -24,7 +24,7 @@ from promptops.operations.canary import StartRequest, Step, StepRequest, start, 
 from promptops.operations.deploy import Deployed
 from promptops.use_cases.fields import CHANGE, KEY, REFERENCE, REVISION, SECONDS_OR_NONE, body, path
 from promptops.use_cases.nouns import word
-from promptops.use_cases.promote import BLIND, admitted
+from promptops.use_cases.promote import BLIND, CALLERS, admitted
 from promptops.use_cases.use_case import Caller, UseCase
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ CANARY_START: Final = UseCase(
         _REASON,
         body("dry_run"),
         body("blind", description=BLIND),
+        body("callers_are_ready", description=CALLERS),
         body("first_keys", max_length=MAX_KEYS, description=_FIRST_KEYS),
         body("waive", max_length=20, description="Checks of the gate that it need not pass for a while."),
         body("waive_seconds", "waive_for", form=SECONDS_OR_NONE, ge=1, le=2**31, description="For how long."),

@@ -90,6 +90,7 @@ def _limited(registry: Registry, channel: str, refused: PolicyRefused, caller: C
     )
 
 
+CALLERS: Final = "Callers are ready for what it changes for them, which a protected channel asks; needs a reason."
 BLIND: Final = "A canary starts though no client reports what calls of the app do."
 
 PROMOTE = UseCase(
@@ -102,7 +103,8 @@ PROMOTE = UseCase(
     `release` is `app@version`, `app@sha256:…`, or `app:channel` for what another channel serves. The channel's policy
     decides. A release that is live there already stays so: no new revision. Where the policy has a rollout, the release
     becomes the canary at its first step, unless `waive` has `rollout`; one that is on trial already stays so. `waive`
-    needs the scope `waive` as well, and a token that is a person's.
+    needs the scope `waive` as well, and a token that is a person's. `contract` in the answer is what changes for
+    callers of what was live there; a protected channel refuses a major change unless `callers_are_ready`.
     """,
     run=_run,
     request=PromoteRequest,
@@ -117,6 +119,7 @@ PROMOTE = UseCase(
         body("reason", max_length=free_text.LONGEST, example="shorter answers"),
         body("dry_run"),
         body("blind", description=BLIND),
+        body("callers_are_ready", description=CALLERS),
         body(
             "waive", max_length=20, description="Checks of the gate that it need not pass for a while, and `rollout`."
         ),

@@ -154,6 +154,9 @@ def test_a_document_is_read_back_and_fits_its_schema() -> None:
     few = {"app": "bot", "channel": "prod", "version": "0.1.0", "weight": 500, "keys_a_day": 100, "guardrail": "error"}
     value |= {"low_traffic": [few | {"share": 0.01, "tripled": True, "sees_seconds": None, "wait_seconds": 259_200}]}
     value |= {"ending": ["openai/gpt-4o-2024-08-06 ends on 2027-01-14, in 45 days"]}
+    change = {"bump": "major", "prompt": "greet", "field": "inputs.name", "summary": "input 'name' removed"}
+    value |= {"contract": [{"app": "bot", "channel": "prod", "old": "0.1.0", "new": "0.2.0", "bump": "major"}]}
+    value["contract"][0]["changes"] = [change]
     assert valid("deployed", value)
     found = codec.from_json(DeployedDocument, value)
     assert codec.to_json(found) == {key: part for key, part in value.items() if key != "later"}

@@ -11,6 +11,7 @@ from promptops.cli import complete
 from promptops.cli.command import (
     NounGroup,
     blind_option,
+    callers_option,
     channel_option,
     command,
     dry_run_option,
@@ -64,6 +65,7 @@ def canary() -> None:
 @waive_option
 @waived_for_option
 @blind_option
+@callers_option
 @expect_option
 @key_option
 def start(
@@ -78,6 +80,7 @@ def start(
     waive: tuple[str, ...],
     expires: str | None,
     blind: bool,
+    callers_are_ready: bool,
     expect_revision: int | None,
     key: str,
 ) -> None:
@@ -107,12 +110,14 @@ def start(
             waive=waive,
             waive_for=parse_duration(expires) if expires else None,
             blind=blind,
+            callers_are_ready=callers_are_ready,
             first_keys=first_keys,
             key=session.key(key),
         )
         deployed = gateway.run(CANARY_START, request, actor=actor)
     more = [*(["--blind"] if blind else []), *(["--keys", keys.name] if keys is not None else [])]
-    _answer(session, deployed, ["start", str(wanted), *more, *waiver_words(waive, expires, reason)], place, percent)
+    more += waiver_words(waive, expires, reason, callers_are_ready=callers_are_ready)
+    _answer(session, deployed, ["start", str(wanted), *more], place, percent)
 
 
 @command("advance", group=canary)

@@ -7,6 +7,7 @@ import click
 from promptops.cli import complete
 from promptops.cli.command import (
     blind_option,
+    callers_option,
     channel_option,
     command,
     dry_run_option,
@@ -32,6 +33,7 @@ from promptops.core.policy import Rollout
 @click.option("--at-once", is_flag=True, help="Give it to all keys at once, without a canary; a waiver of `rollout`.")
 @waived_for_option
 @blind_option
+@callers_option
 @expect_option
 @key_option
 def promote(
@@ -45,6 +47,7 @@ def promote(
     at_once: bool,
     expires: str | None,
     blind: bool,
+    callers_are_ready: bool,
     expect_revision: int | None,
     key: str,
 ) -> None:
@@ -53,6 +56,9 @@ def promote(
     The release is named by version, by digest, or by another channel that serves it. The channel's policy decides
     whether it may go there; a release that is live there already stays, and nothing changes. Where the policy has a
     rollout, the release becomes a canary at its first step.
+
+    It shows what changes for the code that calls, against what is live on the channel. A protected channel refuses a
+    release for which callers have to change, unless --callers-are-ready says that they have, with a --reason.
 
     \b
       promptops promote support-bot@1.4.0 --channel prod
@@ -78,12 +84,13 @@ def promote(
             waive=(*waive, Rollout.name) if at_once and Rollout.name not in waive else waive,
             waive_for=parse_duration(expires) if expires else None,
             blind=blind,
+            callers_are_ready=callers_are_ready,
             key=session.key(key),
         )
         deployed = gateway.run(PROMOTE, request, actor=actor)
     from promptops.cli.output.deployment_report import deployed_lines, deployed_shape
 
-    waived = waiver_words(waive, expires, reason, at_once=at_once)
+    waived = waiver_words(waive, expires, reason, at_once=at_once, callers_are_ready=callers_are_ready)
     again = ["promote", str(wanted), "--channel", place, *(["--blind"] if blind else []), *waived]
     step = again if waived or any(made.canary for made in deployed.deployments) else ()
     session.answer(lambda: deployed_shape(deployed), lambda page: deployed_lines(deployed, page, step=step))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
+from promptops.cli.output.contract import contract_lines
 from promptops.cli.output.json_shapes import JsonObject
 from promptops.cli.output.measured_tokens import measured_lines
 from promptops.cli.output.phrases import (
@@ -131,6 +132,7 @@ def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[s
         ("still live", Span(f"{left.version} on {', '.join(elsewhere)}" if left and elsewhere else "", "warn")),
     ]
     lines = [_headline(deployed, done), "", *facts(page, rows), *measured_lines(deployed.measured, page)]
+    lines += contract_lines(deployed.contract, alone=True, dry_run=deployed.dry_run)
     return [*lines, *next_steps(_next(deployed, done, step))]
 
 
@@ -234,7 +236,8 @@ def _several(deployed: Deployed, page: Page, again: Sequence[str]) -> list[Line]
     if deployed.dry_run:
         steps = [("to do it", list(again))] if again else []
     title: Line = [mark, Span(head, "strong"), " on ", Span(done.channel, "name"), tail]
-    return [title, "", *page.columns(rows), "", *facts(page, details), *next_steps(steps)]
+    changed = contract_lines(deployed.contract, alone=False, dry_run=deployed.dry_run)
+    return [title, "", *page.columns(rows), "", *facts(page, details), *changed, *next_steps(steps)]
 
 
 def _not_following(deployed: Deployed) -> list[Line]:

@@ -24,6 +24,8 @@ TRIES: Final = "tries"
 
 WARNED: Final = "gate.warned"
 """In place of a check: a policy that only warns let a release through, and this is what its gate said."""
+CALLERS: Final = "callers"
+"""In place of a check: a person said that callers are ready for a release that changes what they rely on."""
 NO_ABORT: Final = "canary-abort"
 """In place of a check: the policy does not abort a canary that a person paused, as long as that pause lasts."""
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from promptops.core.model import Quarantine
 from promptops.operations.deploy import Deployed
 from promptops.use_cases.documents.form import Form
+from promptops.wire.documents.contracts import ContractChangeDocument
 from promptops.wire.documents.deployments import (
     ChangedDocument,
     DeployedDocument,
@@ -33,6 +34,7 @@ def _deployed(done: Deployed) -> DeployedDocument:
         measured=tuple(map(MeasuredTokensDocument.of, done.measured)),
         low_traffic=tuple(map(LowTrafficDocument.of, done.low_traffic)),
         ending=done.ending,
+        contract=tuple(map(ContractChangeDocument.of, done.contract)),
     )
 
 
@@ -49,6 +51,7 @@ def _from_deployed(document: DeployedDocument) -> Deployed:
         measured=tuple(each.tokens() for each in document.measured),
         low_traffic=tuple(each.low_traffic() for each in document.low_traffic),
         ending=document.ending,
+        contract=tuple(each.contract() for each in document.contract),
     )
 
 

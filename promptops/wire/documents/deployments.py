@@ -12,6 +12,7 @@ from promptops.core.deployment_parts import Action, Kind
 from promptops.core.heartbeat import LoadFailure, NotFollowing
 from promptops.core.model import Canary, Deployment, Quarantine, ReleaseRef
 from promptops.wire.documents.approvals import WaiverDocument
+from promptops.wire.documents.contracts import ContractChangeDocument
 from promptops.wire.documents.releases import MeasuredTokensDocument, ReleaseNameDocument
 
 
@@ -198,7 +199,7 @@ class DeployedDocument:
     by an earlier request with the same ``key``. ``warned`` is what a gate that only warns said. ``measured`` are, of
     a dry run of a promotion, the tokens of calls of what is live and of what would be. ``low_traffic`` are canaries
     that start with too few keys. ``ending`` names the models of what is served that end soon,
-    or have ended.
+    or have ended. ``contract`` is what changed for callers of what was live before, app by app.
     """
 
     deployments: tuple[ChangedDocument, ...]
@@ -211,6 +212,7 @@ class DeployedDocument:
     measured: tuple[MeasuredTokensDocument, ...] = ()
     low_traffic: tuple[LowTrafficDocument, ...] = ()
     ending: tuple[str, ...] = ()
+    contract: tuple[ContractChangeDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
