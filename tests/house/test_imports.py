@@ -97,7 +97,7 @@ def test_every_folder_has_its_place_among_the_layers() -> None:
     ("package", "home"),
     [
         ("subprocess", ("promptops/source/git/", "promptops/store/backups/pg_dump.py", "promptops/cli/git_")),
-        ("rich", ("promptops/cli/output/markdown.py", "promptops/cli/output/render.py")),
+        ("rich", ("promptops/cli/output/fit.py", "promptops/cli/output/markdown.py", "promptops/cli/output/render.py")),
         ("sqlalchemy", ("promptops/store/", "migrations/")),
         ("alembic", ("promptops/store/", "migrations/")),
         ("psycopg", ("promptops/store/", "migrations/")),

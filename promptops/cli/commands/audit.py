@@ -12,8 +12,9 @@ import click
 from promptops import clock
 from promptops.cli import complete
 from promptops.cli.command import command, limit_option
+from promptops.cli.output.fit import cut
 from promptops.cli.output.phrases import one_line, person
-from promptops.cli.output.render import Cell, Line, Page, Span, cut, print_csv
+from promptops.cli.output.render import Cell, Line, Page, Span, print_csv
 from promptops.cli.session import Session
 from promptops.core.errors import Invalid
 from promptops.core.model import AuditEntry
@@ -121,11 +122,11 @@ def _table(entries: Sequence[AuditEntry], limit: int | None, page: Page) -> list
                 clock.format_age(entry.at, page.now) if narrow else clock.format_moment(entry.at, page.zone),
                 cut(person(entry.actor), NAME) if narrow else person(entry.actor),
                 Span(_did(entry, short=narrow), "strong"),
-                Span(place, "name"),
+                Span(place, "name", len(entry.channel)),
                 one_line(entry.reason),
             ]
         )
-    lines = page.columns(rows, indent=0, last=REASON)
+    lines = page.columns(rows, indent=0, least=REASON, spare=("SEQ",))
     if len(entries) == limit:
         lines += ["", Span(f"The newest {limit}; for older ones: --limit N", "quiet")]
     return lines

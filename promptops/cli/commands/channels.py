@@ -19,6 +19,9 @@ from promptops.core.errors import Invalid
 from promptops.core.model import Channel, Policy
 from promptops.use_cases.documents import written
 
+TAKES = 30
+"""Characters in a line for what a channel takes, which goes on below."""
+
 if TYPE_CHECKING:
     from promptops.gateway import Gateway
     from promptops.operations.channels import ChannelChange
@@ -50,7 +53,7 @@ def _table(listed: Sequence[Channel], page: Page) -> list[Line]:
     for channel in listed:
         changed = f"{clock.format_age(channel.at, page.now)} by {person(channel.actor)}"
         rows.append([Span(channel.name, "name"), policy_words(channel.policy), f"version {channel.version}", changed])
-    return page.columns(rows, indent=0)
+    return page.columns(rows, indent=0, flexible="TAKES", least=TAKES, spare=("CHANGED",), wrap=True)
 
 
 def policy_words(policy: Policy) -> str:
@@ -146,7 +149,7 @@ def change_lines(applied: Sequence[ChannelChange], page: Page, *, planned: bool 
         version = f" (version {change.version})" if change.version > 1 else ""
         rows.append([Span(change.name, "name"), Span(word + version, style), policy_words(change.policy)])
     notes = [line for change in applied for line in _notes(change, planned=planned)]
-    return [*page.columns(rows), *([""] if notes else []), *notes]
+    return [*page.columns(rows, wrap=True), *([""] if notes else []), *notes]
 
 
 def _notes(change: ChannelChange, *, planned: bool) -> Iterator[Line]:

@@ -20,6 +20,8 @@ from promptops.core.heartbeat import LIVE_FOR, State
 if TYPE_CHECKING:
     from promptops.core.heartbeat import LiveClient
 
+WIDE = 100
+"""From this width on, the apps of a client are named with their revisions."""
 SHOWN = 4
 """Apps of a client that are named, those that are behind first; more would not fit on a line."""
 
@@ -76,14 +78,19 @@ def _lines(live: Sequence[LiveClient], app: str, page: Page) -> list[Line]:
             ),
         ]
     late = sum(_behind(client, app) for client in live)
+    serves = _serves if page.width is None or page.width >= WIDE else _counts
     verdict = Span(f"{late:,} behind", "bad") if late else Span("none behind", "good")
     rows: list[list[Cell]] = [[Span(t, "quiet") for t in ("CLIENT", "CHANNEL", "SERVES", "STATE", "LAST SEEN")]]
     for client in sorted(live, key=lambda c: (not _behind(c, app), c.beat.channel, c.beat.name, c.beat.id)):
         beat = client.beat
         state = Span(beat.state.value.lower(), "" if beat.state is State.READY else "warn")
         age = clock.format_age(client.seen_at, page.now)
-        rows.append([Span(beat.name, "name"), beat.channel, _serves(client, app), state, age])
-    lines: list[Line] = [[Span(counted(len(live), "client"), "strong"), ", ", verdict], "", *page.columns(rows)]
+        rows.append([Span(beat.name, "name"), beat.channel, serves(client, app), state, age])
+    lines: list[Line] = [
+        [Span(counted(len(live), "client"), "strong"), ", ", verdict],
+        "",
+        *page.columns(rows, spare=("LAST SEEN",)),
+    ]
     failures = [
         (client.beat.name, name, reason)
         for client in live
@@ -119,6 +126,20 @@ def _serves(client: LiveClient, app: str) -> Cell:
     shown = [_app(client, name) for name in names[:SHOWN]]
     more = [f"{len(names) - SHOWN} more"] if len(names) > SHOWN else []
     return Span(", ".join(shown + more) or "nothing", "bad" if _behind(client, app) else "")
+
+
+def _counts(client: LiveClient, app: str) -> Cell:
+    """``2 of 7 behind: faq, support-bot``, ``7 apps``; of one app its revision: that it is behind comes first."""
+    late = _behind(client, app)
+    if not client.comparable or not client.apps:
+        return _serves(client, app)
+    if app:
+        revision = client.beat.revisions.get(app)
+        what = "not loaded" if revision is None else f"{revision}{' behind' if late else ''}"
+    else:
+        behind = f"{len(client.behind)} of {len(client.apps)} behind: {', '.join(client.behind)}"
+        what = behind if late else counted(len(client.apps), "app")
+    return Span(what, "bad" if late else "")
 
 
 def _app(client: LiveClient, name: str) -> str:

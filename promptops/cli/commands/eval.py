@@ -14,6 +14,7 @@ from promptops.cli.command import NounGroup, command, dry_run_option
 from promptops.cli.eval_made import Made, finish, write_files
 from promptops.cli.numbers import Whole
 from promptops.cli.output.phrases import counted
+from promptops.cli.output.screen import LiveLine
 from promptops.cli.session import Session
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from promptops.operations.evaluate import Asking
 
 _RUN = "run"
+_PROGRESS = LiveLine()
 
 
 class EvalGroup(NounGroup):
@@ -145,7 +147,7 @@ def _evaluated(session: Session, prepared: Prepared, how: Asking, channel: str) 
     try:
         return _run(session, prepared, how, channel)
     finally:
-        _end_progress()
+        _PROGRESS.end()
 
 
 def _run(session: Session, prepared: Prepared, how: Asking, channel: str) -> Made:
@@ -182,13 +184,7 @@ def _asking(options: Mapping[str, Any]) -> Asking:
 def _show_progress(progress: Progress) -> None:
     errors = f", {progress.errors} errors" if progress.errors else ""
     spent = f", ${progress.spent:.4f}" if progress.spent else ""
-    sys.stderr.write(f"\r\x1b[K{progress.done:,} of {progress.of:,} cases{errors}{spent}")
-    sys.stderr.flush()
-
-
-def _end_progress() -> None:
-    if sys.stderr is not None and sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
+    _PROGRESS.show(f"{progress.done:,} of {progress.of:,} cases{errors}{spent}")
 
 
 @command("show", group=eval)

@@ -212,7 +212,7 @@ def _table(about: str, found: Sequence[Evidence], open_runs: Sequence[RunState],
         says = Span(f"open, {run.missing:,} of {run.reported + run.missing:,} rows are missing", "warn")
         rows.append([Span(run.run, "name"), run.source.value, run.digest[:19], says, run.actor,
                      clock.format_age(run.at, page.now)])  # fmt: skip
-    return page.columns(rows, indent=0)
+    return page.columns(rows, indent=0, spare=("RELEASE", "BY"))
 
 
 def _says(evidence: Evidence) -> Cell:

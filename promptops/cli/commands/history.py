@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from promptops.operations.queries import History
 
 
+WIDE = 100
+"""From this width on, times are in full."""
+
+
 @command("history")
 @click.argument("app", metavar="[APP]", required=False, shell_complete=complete.apps)
 @channel_option
@@ -96,14 +100,14 @@ def _log(log: History, page: Page) -> list[Line]:
     titles = ("REV", "LIVE", "WHAT", "WHEN", "", "BY")
     rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
     rows += [_row(log, deployment, page) for deployment in log.deployments]
-    head, *lines = page.columns(rows)
+    head, *lines = page.columns(rows, spare=("WHEN", "BY"))
     margin = " " * (4 + max(len(str(deployment.revision)) + 2 for deployment in log.deployments))
     shown: list[Line] = ["", head]
     for deployment, line in zip(log.deployments, lines, strict=True):
         flaw = log.flaws.get(deployment.digest, "")
         shown.append(line)
-        shown += [[margin, quoted(one_line(deployment.reason))]] if deployment.reason else []
-        shown += [[margin, Span(f"✗ now {one_line(flaw)}", "warn")]] if flaw else []
+        shown += page.hanging([margin], quoted(one_line(deployment.reason))) if deployment.reason else []
+        shown += page.hanging([margin], Span(f"✗ now {one_line(flaw)}", "warn")) if flaw else []
     return shown
 
 
@@ -124,10 +128,17 @@ def _row(log: History, deployment: Deployment, page: Page) -> list[Cell]:
         Span(f"{deployment.revision} {'●' if live else ' '}", "good" if live else ""),
         Span(serving(deployment), "bad" if flawed else "strong"),
         _what(deployment),
-        clock.format_moment(deployment.at, page.zone),
+        _when(deployment, page),
         Span(clock.format_age(deployment.at, page.now), "quiet"),
         person(deployment.actor),
     ]
+
+
+def _when(deployment: Deployment, page: Page) -> str:
+    """The time to the second, which `--at` takes; on a narrow terminal to the minute."""
+    if page.width is not None and page.width < WIDE:
+        return clock.format_short(deployment.at, page.now, page.zone)
+    return clock.format_moment(deployment.at, page.zone)
 
 
 def _more(log: History, at: str) -> list[Line]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 WIDE = 120
 """From this width on, the list has room for commits beside the summary."""
+NARROW = 100
+"""Below this width, the list has ages without times."""
 
 
 @command("releases")
@@ -52,11 +54,11 @@ def _list(app: str, shown: Sequence[Listed], every: Sequence[Listed], page: Page
     titles = ("VERSION", "LIVE ON", "RELEASED", "BY", *(["COMMIT"] if wide else []), "WHAT CHANGED")
     rows: list[list[Cell]] = [[Span(title, "quiet") for title in titles]]
     rows += [_row(listed, page, wide=wide) for listed in shown]
-    header, *row_lines = page.columns(rows)
+    header, *row_lines = page.columns(rows, spare=("BY", "RELEASED"))
     lines: list[Line] = [[Span(app, "name"), f" has {counted(len(every), 'release')}"], "", header]
     for listed, line in zip(shown, row_lines, strict=True):
         lines.append(line)
-        lines += [["    ", Span(f"✗ quarantined {text}", "warn")] for text in _held(listed.quarantined)]
+        lines += [held for text in _held(listed.quarantined) for held in _held_line(text, page)]
     if len(every) > len(shown):
         lines += ["", [Span(f"  {counted(len(every) - len(shown), 'older release')} not shown: --limit N", "quiet")]]
     steps: list[tuple[str, Sequence[str]]] = []
@@ -68,13 +70,18 @@ def _list(app: str, shown: Sequence[Listed], every: Sequence[Listed], page: Page
     return [*lines, *next_steps(steps)]
 
 
+def _held_line(text: str, page: Page) -> list[Line]:
+    return page.hanging(["    "], Span(f"✗ quarantined {text}", "warn"))
+
+
 def _row(listed: Listed, page: Page, *, wide: bool) -> list[Cell]:
     release = listed.release
     short = clock.format_short(release.created_at, page.now, page.zone)
+    time = "" if page.width is not None and page.width < NARROW else f", {short}"
     return [
         Span(release.version, "bad" if release.yank else "warn" if listed.quarantined else "strong"),
         Span(_live_on(listed), "good"),
-        f"{clock.format_age(release.created_at, page.now)}, {short}",
+        clock.format_age(release.created_at, page.now) + time,
         person(release.created_by),
         *([_commit(release)] if wide else []),
         _summary(release),

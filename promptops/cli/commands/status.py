@@ -27,6 +27,7 @@ from promptops.cli.output.phrases import (
 )
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
+from promptops.core.bucketing import percent
 from promptops.core.deployment_parts import Kind
 from promptops.core.evidence.approval import NO_ABORT
 from promptops.core.models.ends import MODEL_ENDS
@@ -34,11 +35,14 @@ from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.core.evidence.approval import Waiver
+    from promptops.core.model import Deployment
     from promptops.core.outcomes.app_look import AppLook
     from promptops.gateway import Gateway
     from promptops.operations.queries import RegistryStatus
     from promptops.operations.status import Standing, Target
 
+WIDE = 110
+"""From this width on, the table has times beside ages."""
 _WARNED = frozenset({Kind.ROLLBACK, Kind.OFF, Kind.ABORT})
 SENTENCES = 9
 """Up to this many standings are shown in sentences, which fills a screen; more get one line each."""
@@ -201,7 +205,7 @@ def _sentences(live_now: RegistryStatus, page: Page) -> list[Line]:
     lines: list[Line] = []
     places = max(len(standing.deployment.channel) for standing in live_now.standings)
     versions = max(len(serving(standing.deployment)) for standing in live_now.standings)
-    margin = " " * (places + versions + 6)
+    margin = " " * min(places + versions + 6, page.width // 3 if page.width else places + versions + 6)
     for app, standings in groupby(live_now.standings, key=lambda standing: standing.deployment.app):
         lines += ["", [Span(app, "name")]]
         for standing in standings:
@@ -212,19 +216,16 @@ def _sentences(live_now: RegistryStatus, page: Page) -> list[Line]:
 def _standing_lines(standing: Standing, page: Page, places: int, versions: int, margin: str) -> list[Line]:
     live = standing.deployment
     since = f"{clock.format_age(live.at, page.now)} · {clock.format_short(live.at, page.now, page.zone)}"
-    lines: list[Line] = [
-        [
-            "  ",
-            live.channel.ljust(places + 2),
-            Span(serving(live).ljust(versions + 2), "strong" if live.stable else "warn"),
-            Span(verb(live), "warn" if live.kind in _WARNED else ""),
-            f" {origin(live)} by {person(live.actor)}, {since}",
-        ]
+    version = Span(serving(live).ljust(versions + 2), "strong" if live.stable else "warn")
+    what: Line = [
+        Span(verb(live), "warn" if live.kind in _WARNED else ""),
+        f" {origin(live)} by {person(live.actor)}, {since}",
     ]
+    lines = page.hanging(["  ", live.channel.ljust(places + 2), version], what)
     if live.canary:
         lines.append([margin, Span(canary(live), "warn")])
     if live.reason:
-        lines.append([margin, quoted(one_line(live.reason))])
+        lines += page.hanging([margin], quoted(one_line(live.reason)))
     if live.canary:
         back: list[Cell] = ["rollback would end the canary: ", Span(serving(live), "good"), " for everyone"]
     elif standing.target:
@@ -233,32 +234,40 @@ def _standing_lines(standing: Standing, page: Page, places: int, versions: int, 
         back = ["rollback would go to ", version, f" (promoted {age})"]
     else:
         back = [Span("no rollback possible: no good release was live before it", "quiet")]
-    return [*lines, [margin, *back]]
+    return [*lines, *page.hanging([margin], back)]
 
 
 def _back(target: Target | None) -> Span:
     return Span(target.release.version, "good") if target else Span("none", "quiet")
 
 
+def _brief(live: Deployment) -> str:
+    """``1.4.0``, or ``1.4.0 +1.5.0 5 %`` with a canary."""
+    found = live.canary
+    return f"{serving(live)} +{found.release.version} {percent(found.weight)}" if found else serving(live)
+
+
 def _table(live_now: RegistryStatus, page: Page) -> list[Line]:
     rows: list[list[Cell]] = [
         [Span(title, "quiet") for title in ("APP", "CHANNEL", "LIVE", "ROLLBACK TO", "SINCE", "BY", "LAST CHANGE")]
     ]
+    narrow = page.width is not None and page.width < WIDE
     for standing in live_now.standings:
         live, target = standing.deployment, standing.target
+        time = "" if narrow else f", {clock.format_short(live.at, page.now, page.zone)}"
         change = f"{live.kind.value} {origin(live)}" + (f": {one_line(live.reason)}" if live.reason else "")
-        now = ", ".join(part for part in (serving(live), canary(live)) if part)
+        now = _brief(live) if narrow else ", ".join(part for part in (serving(live), canary(live)) if part)
         rows.append(
             [
                 live.app,
                 live.channel,
                 Span(now, "strong"),
                 Span(live.version, "good") if live.canary else _back(target),
-                f"{clock.format_age(live.at, page.now)}, {clock.format_short(live.at, page.now, page.zone)}",
+                clock.format_age(live.at, page.now) + time,
                 person(live.actor),
                 change,
             ]
         )
     apps = len({standing.deployment.app for standing in live_now.standings})
     title = f"{counted(apps, 'app')} live on {counted(len(live_now.channels), 'channel')}"
-    return ["", [Span(title, "strong")], *page.columns(rows)]
+    return ["", [Span(title, "strong")], *page.columns(rows, spare=("BY", "LAST CHANGE", "SINCE", "ROLLBACK TO"))]

@@ -213,7 +213,7 @@ def _table(tokens: Sequence[Token], hidden: int, page: Page) -> list[Line]:
         rights = [", ".join(part) for part in (token.scopes, token.channels, token.apps)]
         name = f"{token.name} ({token.person})" if token.person else token.name
         rows.append([Span(name, "name"), token.id, f"{token.prefix}…", *rights, made, _end(token, page.now, page)])
-    return [*page.columns(rows, indent=0), *more]
+    return [*page.columns(rows, indent=0, spare=("SECRET", "MADE", "ID")), *more]
 
 
 def _end(token: Token, now: datetime, page: Page) -> Cell:

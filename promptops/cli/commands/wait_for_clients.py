@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import click
-
 from promptops.cli.commands.clients import silent_lines
 from promptops.cli.output.deployment_report import deployed_shape
-from promptops.cli.output.escape import visible
 from promptops.cli.output.phrases import counted, enumerated
+from promptops.cli.output.screen import LiveLine
 from promptops.core.errors import NotAcknowledged, PromptopsError, Unavailable
 from promptops.operations.heartbeats import following, waiting_for
 from promptops.use_cases.registry import CLIENTS, ClientsRequest
@@ -108,6 +106,7 @@ def wait_for_clients(
 
 def _wait(gateway: Gateway, waited: Waited, seconds: float) -> None:
     began, changed = time.monotonic(), waited.changed
+    line = LiveLine()
     try:
         while changed:
             try:
@@ -124,10 +123,10 @@ def _wait(gateway: Gateway, waited: Waited, seconds: float) -> None:
             waited.seconds = time.monotonic() - began
             if over or waited.seconds >= seconds:
                 return
-            _show(f"waiting for {_missing(waited)}")
+            line.show(f"waiting for {_missing(waited)}")
             time.sleep(min(_PAUSE, seconds - waited.seconds))
     finally:
-        _show("")
+        line.end()
 
 
 def clients_shape(waited: Waited) -> JsonObject:
@@ -195,9 +194,3 @@ def _missing(waited: Waited) -> str:
 
 def _whom(waited: Waited) -> str:
     return f" Clients that have not reported it yet: {enumerated(waited.names)}." if waited.waiting else ""
-
-
-def _show(text: str) -> None:
-    """Shows the progress on the last line of a terminal, and replaces it with the next; shows nothing in a pipe."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{visible(text)[:100]}", err=True, nl=False)

@@ -30,7 +30,7 @@ def plan_lines(found: CanaryPlanDocument, page: Page) -> list[Line]:
     """What the steps would see, what judges no canary, and a rollout for this traffic."""
     head: Line = [Span(f"{found.app} on {found.channel}", "name"), f": what a canary beside {found.stable} would see"]
     if not found.reported or not found.keys_a_day:
-        return [head, "", *_unknown(found)]
+        return [head, "", *_unknown(found, page)]
     return [
         head,
         "",
@@ -38,8 +38,8 @@ def plan_lines(found: CanaryPlanDocument, page: Page) -> list[Line]:
         "",
         *_step_lines(found, page),
         *_guardrail_lines(found, page),
-        *_warnings(found),
-        *_proposed(found),
+        *_warnings(found, page),
+        *_proposed(found, page),
     ]
 
 
@@ -83,7 +83,7 @@ def rollout_block(channel: str, settings: Mapping[str, object]) -> list[str]:
     return ["channels:", f"  {channel}:", "    rollout:", *(f"      {line.strip()[1:-1]}" for line in lines)]
 
 
-def _unknown(found: CanaryPlanDocument) -> list[Line]:
+def _unknown(found: CanaryPlanDocument, page: Page) -> list[Line]:
     """Nothing is known of the keys: what to do about it."""
     place = f"{found.app} on {found.channel}"
     if not found.reported:
@@ -92,7 +92,11 @@ def _unknown(found: CanaryPlanDocument) -> list[Line]:
     else:
         what = f"Calls of {place} were reported, and none of their keys, so no step would see anything."
         do = "Let the application say who asks: client.get_prompt(…, key=user_id), or client.call(…, key=…)."
-    return [[Span("! ", "warn"), what], *(f"  {line}" for line in wrap(do, _WIDTH)), *next_steps(_calls_instead(found))]
+    return [
+        [Span("! ", "warn"), what],
+        *(f"  {line}" for line in wrap(do, _width(page))),
+        *next_steps(_calls_instead(found)),
+    ]
 
 
 def _known(found: CanaryPlanDocument) -> list[tuple[str, Cell]]:
@@ -173,13 +177,17 @@ def _brief(seconds: int | None) -> str:
     return "never" if seconds is None else duration(seconds).replace(" hour", "h").replace(" day", "d").rstrip("s")
 
 
-def _warnings(found: CanaryPlanDocument) -> Iterator[Line]:
+def _width(page: Page) -> int:
+    return min(page.width or _WIDTH + 2, _WIDTH + 2) - 2
+
+
+def _warnings(found: CanaryPlanDocument, page: Page) -> Iterator[Line]:
     """What a reader would else find out while the canary runs."""
     said = list(_said(found))
     if said:
         yield ""
     for text in said:
-        first, *more = wrap(text, _WIDTH)
+        first, *more = wrap(text, _width(page))
         yield [Span("! ", "warn"), first]
         yield from (f"  {line}" for line in more)
 
@@ -219,11 +227,11 @@ def _low(found: CanaryPlanDocument) -> str:
     )
 
 
-def _proposed(found: CanaryPlanDocument) -> Iterator[Line]:
+def _proposed(found: CanaryPlanDocument, page: Page) -> Iterator[Line]:
     yield ""
     if found.proposed is None:
         judges = any(each.state == "judges" for each in found.guardrails)
-        yield from wrap(_TOO_LITTLE if judges else "No guardrail of these would judge a canary.", _WIDTH)
+        yield from wrap(_TOO_LITTLE if judges else "No guardrail of these would judge a canary.", _width(page))
         yield from next_steps(_calls_instead(found))
         return
     yield [Span("A rollout for this traffic, for promptops.yml:", "strong")]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from promptops import clock
 from promptops.cli.output.canary_report import evidence_number, needs, way_to_limit
+from promptops.cli.output.fit import NARROWEST, cut, cut_line, shortened, squeezed
 from promptops.cli.output.phrases import counted
-from promptops.cli.output.render import Cell, Line, Page, Span, cut, cut_line, squeezed
+from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.core.bucketing import percent
 from promptops.core.canary.state import Coin
 from promptops.core.deployment_parts import WHOLE
@@ -61,10 +62,11 @@ def _head(found: CanaryStatusDocument, page: Page) -> list[Line]:
     sides = {side.arm: side.version for side in found.sides}
     names = [found.app, found.channel, sides.get(Arm.CANARY.value, ""), sides.get(Arm.STABLE.value, "")]
     between = (" on ", ": canary ", " beside ", "")
-    widths = squeezed([len(name) for name in names], (page.width or COLUMNS) - sum(map(len, between)))
+    least = [NARROWEST, len(found.channel), NARROWEST, NARROWEST]
+    widths = squeezed(list(map(len, names)), (page.width or COLUMNS) - sum(map(len, between)), least)
     line: list[Cell] = []
     for name, style, space, after in zip(names, ("name", "name", "strong", ""), widths, between, strict=True):
-        line += [cut(Span(name, style), space), after]
+        line += [shortened(Span(name, style), space), after]
     who = "the policy" if found.by_policy else "a person"
     paused: list[Cell] = [Span(", paused", "warn")] if found.paused else []
     state: list[Cell] = [f"{percent(found.weight)} of the keys", *paused, f"; {who} takes its steps; "]
@@ -88,7 +90,7 @@ def _sides(found: CanaryStatusDocument, page: Page) -> list[Line]:
         each = f"{side.calls / side.keys:.1f}" if side.keys else ""
         bad = f"{_count(side.bad)} ({_share(side.bad, side.calls)})"
         rows.append([side.arm, side.version, _count(side.keys), _count(side.calls), each, bad])
-    return page.columns(rows, last=18)
+    return page.columns(rows, least=18)
 
 
 def _first(found: CanaryStatusDocument) -> list[Line]:

@@ -93,10 +93,9 @@ def enumerated(names: Sequence[str], limit: int = 8) -> str:
 
 
 def facts(page: Page, rows: Iterable[tuple[str, Cell]]) -> list[Line]:
-    """Returns names and values in two columns, without those whose value is empty."""
+    """Returns names and values in two columns, without those whose value is empty; long values go on below."""
     shown = [(Span(name, "quiet"), value) for name, value in rows if (value.text if isinstance(value, Span) else value)]
-    width = max((len(name.text) for name, _ in shown), default=0)
-    return [["  ", name, " " * (width - len(name.text) + 2), value] for name, value in shown]
+    return page.columns(shown, wrap=True)
 
 
 def next_steps(steps: Sequence[tuple[str, Sequence[str]]]) -> list[Line]:

@@ -1,8 +1,9 @@
-"""Lines of styled text -> a terminal, a pipe or a JSON object. It imports rich, and so does markdown.py alone.
+"""Lines of styled text -> a terminal, a pipe or a JSON object. Beside it only fit.py and markdown.py import rich.
 
 In: lines made of plain texts and :class:`Span`; out: bytes on stdout or stderr. Untrusted text is made visible here,
 for every line but :class:`Painted` ones, so that no command can forget it. rich's styles are used alone: its tables
-measure every cell several times, which is slow for a status of 1,500 lines.
+measure every cell several times, which is slow for a status of 1,500 lines. How lines fit is
+:mod:`promptops.cli.output.fit`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple, TextIO, TypeAlias
+from typing import TYPE_CHECKING, TextIO
 
+from promptops.cli.output import fit
 from promptops.cli.output.escape import visible, visible_json
+from promptops.cli.output.fit import Cell as Cell
+from promptops.cli.output.fit import Line as Line
+from promptops.cli.output.fit import Sent as Sent
+from promptops.cli.output.fit import Span as Span
 
 if TYPE_CHECKING:
     from promptops.core.model import Json
@@ -38,33 +44,13 @@ STYLES: Mapping[str, str] = {
 
 _FORMULA = ("=", "+", "-", "@")
 
-NARROWEST = 8
-"""No column is cut to less than this: seven characters and the ellipsis still show a version or the start of a name."""
-
 _ASCII = str.maketrans({"→": "->", "·": "-", "…": "...", "✓": "*", "●": "*", "✗": "x", "“": '"', "”": '"'})
-
-
-class Span(NamedTuple):
-    """A piece of text in one style of :data:`STYLES`."""
-
-    text: str
-    style: str = ""
-
-
-class Sent(str):
-    """A line of a text that is shown as it is sent: a TAB is a TAB. Anything else that is invisible is an escape."""
-
-    __slots__ = ()
 
 
 class Painted(str):
     """A line of our own that has its colours already."""
 
     __slots__ = ()
-
-
-Cell: TypeAlias = str | Span
-Line: TypeAlias = Cell | Sequence[Cell]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,26 +85,24 @@ class Page:
         text = visible(cell.text if isinstance(cell, Span) else cell, "\t" if isinstance(cell, Sent) else "")
         return paint(text, cell.style) if self.color and isinstance(cell, Span) and cell.style else text
 
-    def columns(self, rows: Sequence[Sequence[Cell]], *, indent: int = 2, gap: int = 2, last: int = 0) -> list[Line]:
-        """Returns rows with their cells aligned. Only the last column is cut at the edge of the terminal.
+    def columns(
+        self,
+        rows: Sequence[Sequence[Cell]],
+        *,
+        indent: int = 2,
+        gap: int = 2,
+        flexible: str = "",
+        least: int = fit.LAST,
+        spare: Sequence[str] = (),
+        wrap: bool = False,
+    ) -> list[Line]:
+        """Returns rows with their cells aligned, no wider than the page: :class:`promptops.cli.output.fit.Shape`."""
+        shape = fit.Shape(flexible=flexible, least=least, wrap=wrap, spare=spare)
+        return fit.columns(rows, self.width, indent=indent, gap=gap, shape=shape)
 
-        With ``last`` that column keeps at least this many characters, and the widest other columns are cut instead.
-        """
-        widths = [max(_width(cell) for cell in column) for column in zip(*rows, strict=True)] if rows else []
-        room = None
-        if self.width is not None and widths:
-            space = self.width - indent - gap * (len(widths) - 1)
-            widths[:-1] = squeezed(widths[:-1], space - min(last, widths[-1])) if last else widths[:-1]
-            room = max(space - sum(widths[:-1]), 12)
-        lines: list[Line] = []
-        for row in rows:
-            cells: list[Cell] = [" " * indent]
-            for whole, width in zip(row[:-1], widths[:-1], strict=True):
-                cell = cut(whole, width)
-                cells += (cell, " " * (width - _width(cell) + gap))
-            cells.append(row[-1] if room is None else cut(row[-1], room))
-            lines.append(cells)
-        return lines
+    def hanging(self, head: Sequence[Cell], line: Line) -> list[Line]:
+        """Returns ``head`` and the line, which goes on below itself where the page is too narrow."""
+        return list(fit.hanging(head, line, self.width))
 
 
 def page(*, now: datetime, zone: tzinfo, color: bool | None = None) -> Page:
@@ -161,38 +145,6 @@ def print_csv(names: Iterable[str], rows: Iterable[Mapping[str, Json]]) -> None:
         writer.writerow(["'" + text if text.startswith(_FORMULA) else text for text in texts])
 
 
-def cut(cell: Cell, width: int) -> Cell:
-    """Returns the cell, shortened with an ellipsis if it is longer than ``width``."""
-    if _width(cell) <= width:
-        return cell
-    text = visible(cell.text if isinstance(cell, Span) else cell)
-    while text and _width(text) > width - 1:
-        text = text[:-1]
-    return Span(text.rstrip() + "…", cell.style if isinstance(cell, Span) else "")
-
-
-def cut_line(line: Line, width: int) -> Line:
-    """Returns the line, shortened with an ellipsis if it is longer than ``width``."""
-    cells = [line] if isinstance(line, (str, Span)) else list(line)
-    if sum(map(_width, cells)) <= width:
-        return line
-    shown, left = list[Cell](), width - 1
-    for cell in cells:
-        if _width(cell) > left:
-            return [*shown, cut(cell, left + 1)]
-        shown.append(cell)
-        left -= _width(cell)
-    return [*shown, "…"]
-
-
-def squeezed(widths: Sequence[int], room: int) -> list[int]:
-    """Returns widths that fit the room: the widest shrink first, down to :data:`NARROWEST`."""
-    fit = list(widths)
-    while sum(fit) > room and max(fit) > NARROWEST:
-        fit[fit.index(max(fit))] -= 1
-    return fit
-
-
 def paint(text: str, style: str) -> str:
     """Returns the text in a style, with escape codes of the terminal's 16 colours."""
     before, after = _codes(style)
@@ -206,15 +158,6 @@ def _codes(style: str) -> tuple[str, str]:
 
     before, _, after = Style.parse(STYLES[style]).render("\0", color_system=ColorSystem.STANDARD).partition("\0")
     return before, after
-
-
-def _width(cell: Cell) -> int:
-    text = cell.text if isinstance(cell, Span) else cell
-    if text.isascii() and text.isprintable():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(visible(text))
 
 
 def _colored(stream: TextIO, flag: bool | None) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from promptops.cli.output import render
 from promptops.cli.output.phrases import facts, next_steps, person, typed
-from promptops.cli.output.render import Page, Span
+from promptops.cli.output.render import Cell, Page, Span
 from promptops.cli.output.word_diff import compare_texts
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -139,3 +140,48 @@ def test_a_text_of_many_words_is_compared_by_lines() -> None:
     before = " ".join(f"w{n}" for n in range(2_000))
     lines = compare_texts(before, before + " more", color=False)
     assert [str(_text([line]))[0] for line in lines] == ["-", "+"]
+
+
+# --- lines that fit ----------------------------------------------------------------------------------
+
+
+def test_a_name_loses_its_middle_a_text_its_end_and_a_channel_nothing() -> None:
+    rows: list[list[Cell]] = [
+        ["APP", "CHANNEL", "WHY"],
+        [Span("support-bot-of-the-north", "name"), "production-west", "was far too long"],
+    ]
+    page, _ = _page(width=42)
+    assert (
+        _text(page.columns(rows)) == "  APP        CHANNEL          WHY\n  supp…orth  production-west  was far too…\n"
+    )
+    narrow, _ = _page(width=12)
+    assert all(len(line) <= 12 for line in _text(narrow.columns(rows)).splitlines())
+
+
+def test_what_a_cell_keeps_at_its_end_is_not_cut() -> None:
+    page, _ = _page(width=30)
+    shown = _text(page.columns([[Span("support-bot-of-the-north:staging", "name", 7), "so many words of a reason"]]))
+    assert re.search(r"^  supp\S*…\S*:?staging  ", shown), shown
+
+
+def test_a_spare_column_is_left_out_before_names_become_short() -> None:
+    rows: list[list[Cell]] = [["APP", "BY", "WHY"], ["support-bot-of-the-north", "Ada Lovelace", "because"]]
+    wide, _ = _page(width=80)
+    narrow, _ = _page(width=40)
+    assert "Ada" in _text(wide.columns(rows, spare=("BY",)))
+    assert _text(narrow.columns(rows, spare=("BY",))).splitlines()[1] == "  support-bot-of-the-north  because"
+
+
+def test_a_column_that_is_wrapped_goes_on_below_itself_and_breaks_no_word() -> None:
+    page, _ = _page(width=30)
+    digest = "sha256:" + "0" * 40
+    shown = _text(facts(page, [("reason", "too long for the little widget"), ("digest", digest)]))
+    assert shown == f"  reason  too long for the\n          little widget\n  digest  {digest}\n"
+
+
+def test_words_keep_their_styles_where_a_line_is_wrapped() -> None:
+    page, _ = _page(width=31, color=True)
+    shown = _text(
+        page.hanging(["    "], ["rollback would go to ", Span("0.1.0", "good"), ", of yesterday"]), color=True
+    )
+    assert shown == "    rollback would go to \x1b[32m0.1.0\x1b[0m,\n    of yesterday\n"
