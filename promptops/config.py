@@ -22,6 +22,7 @@ ACTOR = "PROMPTOPS_ACTOR"
 DEBUG = "PROMPTOPS_DEBUG"
 SYNC = "PROMPTOPS_SYNC"
 TOKEN = "PROMPTOPS_TOKEN"  # noqa: S105 the name of a setting
+TOKEN_FILE = "PROMPTOPS_TOKEN_FILE"  # noqa: S105 the name of a setting
 DIRECT = "PROMPTOPS_DIRECT"
 SIGNING_KEY = "PROMPTOPS_SIGNING_KEY"
 SIGNING_KEY_FILE = "PROMPTOPS_SIGNING_KEY_FILE"
@@ -33,6 +34,7 @@ GITHUB_ACTIONS = "GITHUB_ACTIONS"
 VARIABLES: Mapping[str, str] = {
     REGISTRY: "the registry: an SQLite or PostgreSQL URL, the path of an SQLite file, or a server's URL; as --registry",
     TOKEN: "the token for a server; never an option, because a list of processes shows options",
+    TOKEN_FILE: "the path of a file with that token, which is read anew when it changes; ignored if the token is set",
     DIRECT: "the database behind the server, for `promptops rollback --direct`",
     CHANNEL: "the channel of commands that take --channel, and of an application's client",
     ACTOR: 'who is recorded for a change, "Name <address>"; as --actor',
@@ -156,7 +158,7 @@ def actor(flag: str | None, git_identity: Callable[[], str]) -> str:
     """Returns who is recorded for a change: the flag, else ``PROMPTOPS_ACTOR``, else git's user name and address.
 
     Raises:
-        ActorUnknown: none of the three has a name.
+        ActorUnknown: none of the three has a name. A command with a token then has the name of that.
         Invalid: the name is not one line of text, or has the word "via", which only a server writes.
     """
     name = (flag or "").strip() or setting(ACTOR) or git_identity()

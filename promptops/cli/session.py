@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import partial
@@ -23,7 +23,9 @@ from promptops import clock, config
 from promptops.cli.git_identity import git_identity
 from promptops.core.advice import Sentence
 from promptops.core.errors import (
+    ActorUnknown,
     Invalid,
+    PromptopsError,
     RegistryDamaged,
     RegistryNotInitialised,
     RegistryUnavailable,
@@ -170,9 +172,10 @@ class Session:
         """
         url = self.registry_url()  # before the slow imports, so that a missing registry is reported at once
         if config.is_server(url):
+            from promptops.cli.credentials import credential
             from promptops.gateway.remote import Remote
 
-            with self.reaching(url), Remote.open(url, token=config.setting(config.TOKEN), seconds=seconds) as remote:
+            with self.reaching(url), Remote.open(url, token=credential(), seconds=seconds) as remote:
                 yield remote
         else:
             from promptops.gateway.local import Direct
@@ -238,9 +241,34 @@ class Session:
             sentence += " SQLite has to write to that file and its folder, even to read, and this user may not."
         return sentence
 
-    def actor(self) -> str:
-        """Returns who makes the change."""
+    def person(self) -> str:
+        """Returns the name of who makes a change, as a flag, the environment or git has it.
+
+        Raises:
+            ActorUnknown: none of the three has a name.
+        """
         return config.actor(self.actor_flag, partial(git_identity, self.directory))
+
+    def actor(self) -> str:
+        """Returns who makes the change: a person, else the token that the environment has. For a server, which records
+        the token itself, that is an empty text.
+
+        Raises:
+            ActorUnknown: there is neither.
+        """
+        try:
+            return self.person()
+        except ActorUnknown:
+            from promptops.cli.credentials import credential, name_of_token
+
+            token, url = credential().current(), self.registry_url()
+            if token and config.is_server(url):
+                return ""
+            if token:
+                with suppress(PromptopsError), self._opened(url) as registry:
+                    if name := name_of_token(registry, token, self.now):
+                        return name
+            raise
 
     def channel(self, flag: str | None) -> str:
         """Returns the channel that the flag or the environment names, or an empty string."""

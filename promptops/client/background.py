@@ -114,7 +114,7 @@ def _open(settings: ClientSettings, place: SourcePlace) -> OpenPlace:
         return open_local(place)
     from promptops.client.sources.http_transport import HttpPlace  # httpx is loaded with the first web server
 
-    return HttpPlace(place, token=place.token, verify=settings.verify, proxy=settings.proxy)
+    return HttpPlace(place, verify=settings.verify, proxy=settings.proxy)
 
 
 def _drop(channels: dict[str, ChannelThreads]) -> None:

@@ -49,7 +49,7 @@ class BaseClient:
         source: SourceOption | Sequence[SourceOption] | None = None,
         *,
         channel: str | Sequence[str] | None = None,
-        token: str | None = None,
+        token: str | os.PathLike[str] | None = None,
         apps: Sequence[str] | None = None,
         required: Required = (),
         bundle: str | os.PathLike[str] | None = None,
@@ -79,7 +79,6 @@ class BaseClient:
         self._settings = settings.ClientSettings(
             places=settings.places_of(source, token, allow_http=allow_http),
             channels=settings.channels_of(channel),
-            token=settings.variable(settings.TOKEN) if token is None else token,
             apps=settings.apps_of(apps),
             required=settings.required_of(required),
             fixed=self._fixed(),

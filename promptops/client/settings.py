@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 REGISTRY = "PROMPTOPS_REGISTRY"
 CHANNEL = "PROMPTOPS_CHANNEL"
 TOKEN = "PROMPTOPS_TOKEN"  # noqa: S105 the name of a variable
+TOKEN_FILE = "PROMPTOPS_TOKEN_FILE"  # noqa: S105 the same
 VERSION = "PROMPTOPS_VERSION"
 EARLIER_VERSION = "PROMPTOPS_PIN"  # its name until 0.2, still read
 BUNDLE = "PROMPTOPS_BUNDLE"
@@ -44,13 +45,10 @@ _HOOK = "Give a plain function; in asyncio it can make a task: asyncio.create_ta
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """All settings of a client, checked. ``token`` is the one given beside the sources; the places have their own.
-    Tokens are in no repr.
-    """
+    """All settings of a client, checked. The places have the tokens, which are in no repr."""
 
     places: tuple[SourcePlace, ...]
     channels: tuple[str, ...]
-    token: str = field(default="", repr=False)
     apps: tuple[str, ...] = ()
     required: Required = ()
     fixed: tuple[Reference, ...] = ()
@@ -108,15 +106,24 @@ def channels_of(channel: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def places_of(
-    source: SourceOption | Sequence[SourceOption] | None, token: str | None = None, *, allow_http: bool
+    source: SourceOption | Sequence[SourceOption] | None,
+    token: str | os.PathLike[str] | None = None,
+    *,
+    allow_http: bool,
 ) -> tuple[SourcePlace, ...]:
-    """Returns the places that are read from, in order, with their tokens.
+    """Returns the places that are read from, in order, with their tokens. A path is that of a file with the token.
 
     Raises:
         Invalid: none is named, or one cannot be read from.
     """
-    tokens = variable(TOKEN).split() if token is None else [token] if token else []
-    return find_sources(variable(REGISTRY) if source is None else source, tokens, allow_http=allow_http)
+    tokens, file = [token] if isinstance(token, str) and token else [], ""
+    if token is None:
+        tokens = variable(TOKEN).split()
+        file = "" if tokens else variable(TOKEN_FILE)
+    elif not isinstance(token, str):
+        file = os.fspath(token)
+    named = variable(REGISTRY) if source is None else source
+    return find_sources(named, tokens, file=_absolute(file), allow_http=allow_http)
 
 
 def apps_of(apps: Sequence[str] | None) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 import httpx
 
 from promptops._version import __version__
+from promptops.client.sources.credentials import Credential, FixedToken
 from promptops.client.sources.trust import machine_trust, no_trust
 from promptops.core.backoff import retry_after
 from promptops.core.errors import (
@@ -95,20 +96,18 @@ class ServerAnswer:
 class Sender:
     """Sends requests to one server."""
 
-    def __init__(self, url: str, *, token: str, seconds: float) -> None:
-        """Connects with the first request.
+    def __init__(self, url: str, *, token: str | Credential, seconds: float) -> None:
+        """Connects with the first request; a token from a file is that of the file at each one.
 
         Raises:
             Invalid: the token would be sent unencrypted, or the environment names no usable proxy or authority.
             NotAuthenticated: the token is malformed; it was sent nowhere.
         """
         require_server_url(url)
-        if token:
-            parse_token(token)
         self.url = url
-        self._token = token
+        self._credential = FixedToken(token) if isinstance(token, str) else token
+        self._token = _well_formed(self._credential, self._credential.current())
         self._seconds = seconds
-        bearer = {"authorization": f"Bearer {token}"} if token else {}
         local = url.lower().startswith("http:")
         trusted = no_trust() if local else machine_trust()
         try:
@@ -117,7 +116,6 @@ class Sender:
                     "accept": "application/json",
                     "accept-encoding": "identity",
                     "user-agent": f"promptops/{__version__}",
-                    **bearer,
                 },
                 timeout=seconds,
                 follow_redirects=False,
@@ -142,6 +140,7 @@ class Sender:
             PromptopsError: the error that the server raised.
         """
         deadline, arrived = Deadline(self._seconds), False
+        self._token = _well_formed(self._credential, self._credential.current())
         while True:
             try:
                 answer = within(deadline.left(), lambda: self._once(request, deadline.left()))
@@ -154,6 +153,9 @@ class Sender:
                 if not deadline.wait():
                     self._away(request, error, arrived=True)
                 continue
+            if answer.status == 401 and (newer := self._credential.renewed(self._token)):
+                self._token = _well_formed(self._credential, newer)
+                continue
             if not _is_worth_repeating(answer) or not deadline.wait(at_least=retry_after(answer.headers) or 0.0):
                 return self._judged(answer, request, arrived=arrived)
             arrived = arrived or answer.status != 429
@@ -164,7 +166,7 @@ class Sender:
             request.method,
             self.url + request.path,
             params=list(request.query) or None,
-            headers=[(name.encode(), value) for name, value in request.headers()],
+            headers=[(name.encode(), value) for name, value in (*request.headers(), *self._bearer())],
             content=content,
             timeout=httpx.Timeout(max(seconds, 0.001), connect=max(min(seconds, _CONNECTING_SECONDS), 0.001)),
         ) as response:
@@ -174,6 +176,9 @@ class Sender:
                 if len(body) > MAX_ANSWER:
                     raise RegistryUnavailable(f"the answer of {self.url} is over {MAX_ANSWER >> 20} MiB")
             return ServerAnswer(response.status_code, response.headers, bytes(body))
+
+    def _bearer(self) -> list[tuple[str, bytes]]:
+        return [("authorization", f"Bearer {self._token}".encode())] if self._token else []
 
     def _judged(self, answer: ServerAnswer, request: ServerRequest, *, arrived: bool) -> ServerAnswer:
         """Returns the answer, or raises the error in it; ``arrived``: an earlier try may have taken effect."""
@@ -194,7 +199,7 @@ class Sender:
             error.hint = f"Is {self.url} the server's own address, and is the server as new as this promptops?"
         if isinstance(error, NotAuthenticated):
             error.hint = (
-                "The token in PROMPTOPS_TOKEN is not of this registry, has ended, or was revoked."
+                f"The token in {self._credential.name} is not of this registry, has ended, or was revoked."
                 if self._token
                 else "Put a token into PROMPTOPS_TOKEN. `promptops token create` makes one, where the database is."
             )
@@ -225,6 +230,14 @@ class Sender:
             f"the registry cannot be used: {self.url} does not answer ({reason})",
             hint="Trust an authority of your own with SSL_CERT_FILE=/path/to/it.pem." if "issuer" in reason else "",
         ) from error
+
+
+def _well_formed(credential: Credential, token: str) -> str:
+    """Raises NotAuthenticated: it is no token of promptops, so that it is sent nowhere."""
+    try:
+        return parse_token(token) if token else ""
+    except NotAuthenticated as error:
+        raise NotAuthenticated(f"{credential.name}: {error.message}", hint=error.hint) from None
 
 
 def _is_ours(answer: ServerAnswer) -> bool:

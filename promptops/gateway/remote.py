@@ -22,6 +22,7 @@ from promptops.use_cases.registry import APPS, IDENTITY
 from promptops.use_cases.status import STATUS, StatusRequest
 
 if TYPE_CHECKING:
+    from promptops.client.sources.credentials import Credential
     from promptops.core.snapshot import Snapshot
     from promptops.operations.audit import Audited
     from promptops.operations.git_sync import Tagged
@@ -46,7 +47,7 @@ class Remote:
 
     @classmethod
     @contextmanager
-    def open(cls, url: str, *, token: str, seconds: float | None = None) -> Iterator[Remote]:
+    def open(cls, url: str, *, token: str | Credential, seconds: float | None = None) -> Iterator[Remote]:
         """The registry at this URL, open during the block; ``seconds`` is how long one request may take.
 
         Raises:

@@ -13,7 +13,7 @@ from tests.client.clients import InLoop, Maker, makers
 from tests.client.fake_server import FakeServer
 from tests.client.proxy import FaultProxy
 
-VARIABLES = ("REGISTRY", "CHANNEL", "TOKEN", "VERSION", "PIN", "BUNDLE", "OVERRIDE", "CACHE")
+VARIABLES = ("REGISTRY", "CHANNEL", "TOKEN", "TOKEN_FILE", "VERSION", "PIN", "BUNDLE", "OVERRIDE", "CACHE")
 
 
 @pytest.fixture(autouse=True)

@@ -126,7 +126,7 @@ def test_only_config_reads_the_environment() -> None:
 
 def test_every_setting_of_the_client_is_one_of_all() -> None:
     own = {value for value in vars(settings).values() if isinstance(value, str) and value.startswith("PROMPTOPS_")}
-    assert len(own) == 9
+    assert len(own) == 10
     assert own <= set(VARIABLES)
 
 

@@ -72,7 +72,7 @@ def label(session: Session, /, run: str, count: int, target: str | None, filled:
         raise Invalid("held cases are shown to a person and written nowhere", hint="Label them at the terminal.")
     folder = find_run(session.require_root(), run)
     drawn = labelling.draw(folder, plan_of(session, session.require_root(), folder.id) if held else None)
-    actor = session.actor()
+    actor = session.person()
     if filled:
         path = session.path(filled)
         labelling.keep_labels(folder, labelling.read_sheet(path, drawn, by=actor, at=session.now.isoformat()))

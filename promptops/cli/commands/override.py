@@ -94,7 +94,7 @@ def create(
         reason=reason,
         lifetime=parse_duration(expires),
     )
-    actor = session.actor()
+    actor = session.person() if from_git is not None else session.actor()
     if from_git is not None:
         place = session.directory / from_git
         from_there = overriding.InGit(

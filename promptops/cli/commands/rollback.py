@@ -118,8 +118,8 @@ def rollback(
     if every and apps:
         raise Invalid("--all and an APP are two different things", hint="Give one of them.")
     names, place = apps_and_channel(apps, channel)
-    actor = session.actor()
     session = session.direct() if direct else session
+    actor = session.actor()
     with session.gateway() as gateway:
         from promptops.operations.rollback import RollbackRequest
 

@@ -93,7 +93,7 @@ def create(
     \b
       promptops token create support-bot-prod --channel prod --app support-bot
       promptops token create ci --scope release --scope promote --channel staging --expires 30d
-      promptops token create on-call --scope rollback --channel "*"
+      promptops token create on-call --scope rollback --scope promote --scope audit
       promptops token create ada --scope approve --channel prod --person ada@example.org
     """
     from promptops.operations.tokens import TokenRequest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from promptops.client.follow.follower import ChannelFollower
@@ -114,12 +115,12 @@ class ChannelListener:
     def _stream(self, place: SourcePlace) -> tuple[float, float]:
         """Follow a stream to its end; returns the seconds of its ``retry``, and those that its refusal said to wait."""
         replica, timeout = self._replica, self._replica.settings.timeout
-        request = stream_request(place, replica.channel, replica.settings.apps, self._last_id, place.token)
+        request_with = partial(stream_request, place, replica.channel, replica.settings.apps, self._last_id)
         reader, message, delay = EventReader(), "it ended", 0.0
         origin = cast("HttpPlace", self._places[place])
         try:
             self._opening_until = replica.world.clock() + timeout
-            with origin.listen(request, timeout) as pieces:
+            with origin.listen(request_with, timeout) as pieces:
                 self._opening_until = None
                 self._contact.set_streaming(True)
                 log(logging.INFO, "stream-opened", "%s: changes come as they happen", place.label)

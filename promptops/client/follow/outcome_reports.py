@@ -244,7 +244,8 @@ class OutcomeReports:
     def _ask(self, place: SourcePlace, what: Question, deadline: float) -> SourceAnswer | Failed:
         answer = self._places.answer(Ask(place=place, what=what, deadline=deadline))
         if isinstance(answer, Failed):
-            if answer.reason in _OFF:
+            # A file may have a token soon that is valid, so what calls did is kept until then.
+            if answer.reason in _OFF and not (place.token_file and answer.reason == "status-401"):
                 self._turn_off(_OFF[answer.reason])
                 self._key_at = self._replica.world.clock() + OLD_FOR
             elif answer.reason not in _REFUSED:

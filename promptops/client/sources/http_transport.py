@@ -12,29 +12,29 @@ import socket
 import ssl
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
 import httpx
 
 from promptops.client.sources import http_messages
+from promptops.client.sources.credentials import FixedToken, TokenFile
 from promptops.client.sources.source import TIMEOUT, Failed, Lost, Question, SourceAnswer, SourcePlace
 from promptops.client.sources.trust import client_trust
 from promptops.core.errors import Invalid
 
 _ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError, RuntimeError)
 # RuntimeError: its client was closed meanwhile.
+_NOT_VALID = "status-401"
 
 
 class HttpPlace:
     """A web server, asked from threads. Safe for them; not carried over a fork."""
 
-    def __init__(
-        self, place: SourcePlace, *, token: str, verify: bool | str | ssl.SSLContext, proxy: str | None
-    ) -> None:
+    def __init__(self, place: SourcePlace, *, verify: bool | str | ssl.SSLContext, proxy: str | None) -> None:
         self._place = place
-        self._token = token
+        self._credential = TokenFile(place.token_file) if place.token_file else FixedToken(place.token)
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._streams: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._closed = False
@@ -44,8 +44,18 @@ class HttpPlace:
         return f"<HttpOrigin {self._place.label}>"
 
     def answer(self, what: Question, deadline: float) -> SourceAnswer | Failed:
-        """Ask, and read the answer while there is time."""
-        request = http_messages.request_of(self._place, what, self._token)
+        """Ask, and read the answer while there is time. After a refused token it asks again if a file has another."""
+        try:
+            token = self._credential.current()
+        except Invalid as error:
+            return Failed(reason="token", message=error.message)
+        answer = self._answer(what, token, deadline)
+        if isinstance(answer, Failed) and answer.reason == _NOT_VALID and (newer := self._credential.renewed(token)):
+            return self._answer(what, newer, deadline)
+        return answer
+
+    def _answer(self, what: Question, token: str, deadline: float) -> SourceAnswer | Failed:
+        request = http_messages.request_of(self._place, what, token)
         left = deadline - time.monotonic()
         if left <= 0:
             return TIMEOUT
@@ -54,9 +64,9 @@ class HttpPlace:
                 **_arguments(request), timeout=left, extensions=self._tracing(self._sockets)
             ) as got:
                 refused = http_messages.refuse(request, got.status_code, got.headers)
-                return _without(self._token, refused or self._read(what, request, got, deadline))
+                return _without(token, refused or self._read(what, request, got, deadline))
         except _ERRORS as error:
-            return failure(error, self._token)
+            return failure(error, token)
 
     def _read(
         self, what: Question, request: http_messages.SourceRequest, got: httpx.Response, deadline: float
@@ -71,22 +81,30 @@ class HttpPlace:
         return http_messages.answer_of(what, got.status_code, got.headers, bytes(body))
 
     @contextlib.contextmanager
-    def listen(self, request: http_messages.SourceRequest, timeout: float) -> Iterator[Iterator[bytes]]:
-        """Returns the pieces of a stream of events.
+    def listen(
+        self, request_with: Callable[[str], http_messages.SourceRequest], timeout: float
+    ) -> Iterator[Iterator[bytes]]:
+        """Returns the pieces of a stream of events; ``request_with`` is the request for it, by its token.
 
         Raises:
             Lost: the stream did not begin, or it ended.
         """
         waits = httpx.Timeout(timeout, read=http_messages.SILENCE)
         try:
+            token = self._credential.current()
+        except Invalid as error:
+            raise Lost(Failed(reason="token", message=error.message)) from error
+        try:
             with self._client.stream(
-                **_arguments(request), timeout=waits, extensions=self._tracing(self._streams)
+                **_arguments(request_with(token)), timeout=waits, extensions=self._tracing(self._streams)
             ) as got:
                 if failed := http_messages.refuse_stream(got.status_code, got.headers):
+                    if failed.reason == _NOT_VALID:
+                        self._credential.renewed(token)  # for the next stream
                     raise Lost(failed)
                 yield got.iter_raw()
         except _ERRORS as error:
-            raise Lost(failure(error, self._token)) from error
+            raise Lost(failure(error, token)) from error
 
     def changes(self, seconds: float) -> bool:
         """Wait, and return False: a server sends a stream of events, and any other web server has to be asked."""

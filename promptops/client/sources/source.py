@@ -33,12 +33,15 @@ _HINT = "https://HOST, file:FOLDER, sqlite:///PATH, postgresql://HOST/NAME or re
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePlace:
-    """One of a client's sources. ``label`` is fit to be shown: a password is not in it. ``token`` goes there alone."""
+    """One of a client's sources. ``label`` is fit to be shown: a password is not in it. ``token`` goes there alone, and
+    so does what is in ``token_file``, which is read anew when it changes.
+    """
 
     kind: str
     url: str
     label: str
     token: str = field(default="", repr=False)
+    token_file: str = ""
 
     @property
     def is_http(self) -> bool:

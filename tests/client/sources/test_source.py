@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from promptops import Client
-from promptops.client.settings import cache_of, channels_of, references_of
+from promptops.client.settings import cache_of, channels_of, places_of, references_of
 from promptops.client.sources.source import find_place, find_places
 from promptops.core.errors import Invalid
 from promptops.core.loopback import is_loopback
@@ -166,7 +166,7 @@ def test_the_environment_says_what_the_arguments_do_not(monkeypatch: pytest.Monk
         found = client._settings
         assert client.status().channel == "staging"
         assert client.status().pinned == {"bot": "1.3.0", "other": "2.0.0"}
-    assert (found.token, found.bundle, found.override, found.caching) == (
+    assert (places_of("https://a.example", allow_http=False)[0].token, found.bundle, found.override, found.caching) == (
         "pops_rt_secret",
         "/srv/bundle",
         "/srv/override",
@@ -174,7 +174,17 @@ def test_the_environment_says_what_the_arguments_do_not(monkeypatch: pytest.Monk
     )
     with Client(f"file:{tmp_path}", channel="prod", token="", bundle="", override="", cache_dir=tmp_path) as client:
         found = client._settings
-    assert (found.token, found.bundle, found.override, found.cache) == ("", "", "", str(tmp_path))
+    assert (
+        places_of("https://a.example", "", allow_http=False)[0].token,
+        found.bundle,
+        found.override,
+        found.cache,
+    ) == (
+        "",
+        "",
+        "",
+        str(tmp_path),
+    )
 
 
 @pytest.mark.parametrize(
