@@ -103,7 +103,7 @@ def registry_url(flag: str | None, root: Path | None, directory: Path) -> str:
     if root is None:
         raise WorkspaceNotFound(
             f"no registry is named, and there is no promptops.yml in {directory} or a folder above",
-            hint=f"Go to a workspace, or name the registry: --registry URL or {REGISTRY}=URL."
+            hint=f"Go to a workspace, or name the registry: --registry URL, {REGISTRY}=URL, or promptops login URL."
             " `promptops init` makes a new workspace.",
         )
     return f"sqlite:///{root / DEFAULT_REGISTRY}"

@@ -23,7 +23,16 @@ _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)  # file systems, and 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
     """``$XDG_CACHE_HOME/promptops`` or ``~/.cache/promptops``; None if the environment names no home."""
-    for name, below in (("XDG_CACHE_HOME", "promptops"), ("HOME", ".cache/promptops"), ("LOCALAPPDATA", "promptops")):
+    return _folder("XDG_CACHE_HOME", ".cache", "LOCALAPPDATA", environment)
+
+
+def config_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """``$XDG_CONFIG_HOME/promptops`` or ``~/.config/promptops``; None if the environment names no home."""
+    return _folder("XDG_CONFIG_HOME", ".config", "APPDATA", environment)
+
+
+def _folder(xdg: str, below_home: str, on_windows: str, environment: Mapping[str, str]) -> Path | None:
+    for name, below in ((xdg, "promptops"), ("HOME", f"{below_home}/promptops"), (on_windows, "promptops")):
         place = environment.get(name, "")
         if os.path.isabs(place):
             return Path(place) / below

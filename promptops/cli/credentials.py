@@ -1,6 +1,7 @@
 """The token that the command line shows to a server, and the name that a token gives to a change.
 
-In: the environment. The rule it keeps: a token is in no message, and no option takes one.
+In: the environment, else what `promptops login` kept for that server. The rule it keeps: a token is in no message, and
+no option takes one.
 """
 
 from __future__ import annotations
@@ -17,10 +18,22 @@ if TYPE_CHECKING:
     from promptops.store import Registry
 
 
-def credential() -> Credential:
-    """Returns the token of the environment; an empty one where it names none."""
+def credential(url: str = "") -> Credential:
+    """Returns the token of the environment, else the one that was kept for the server of this URL; empty for none.
+
+    Raises:
+        Invalid: one was kept, and cannot be read.
+    """
     text, file = config.setting(config.TOKEN), config.setting(config.TOKEN_FILE)
-    return TokenFile(file) if file and not text else FixedToken(text)
+    if text or file:
+        return FixedToken(text) if text else TokenFile(file)
+    if url:
+        from promptops.cli import contexts
+
+        context = contexts.load().of(url)
+        if context is not None:
+            return contexts.credential_of(context)
+    return FixedToken()
 
 
 def name_of_token(registry: Registry, text: str, now: datetime) -> str:

@@ -58,6 +58,15 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "channels": ("promptops.cli.commands.channels", "List channels, or apply those of promptops.yml."),
         "app": ("promptops.cli.commands.app", "Say which repository an app belongs to."),
         "serve": ("promptops.cli.commands.serve", "Serve the registry over HTTP."),
+        "login": (
+            "promptops.cli.commands.context",
+            "Keep a token for a server, and work with that server from now on.",
+        ),
+        "logout": (
+            "promptops.cli.commands.context",
+            "Forget the token of a context: of the used one, unless you name another.",
+        ),
+        "context": ("promptops.cli.commands.context", "List the servers that you logged in to, and choose one."),
         "token": ("promptops.cli.commands.token", "Make, list and revoke tokens."),
         "export-snapshot": (
             "promptops.cli.commands.export_snapshot",

@@ -133,8 +133,16 @@ class Session:
         return bool(self.registry_flag or config.setting(config.REGISTRY))
 
     def registry_url(self) -> str:
-        """Returns the URL of the registry, by flag, environment or workspace: of a database or a server."""
+        """Returns the URL of the registry, of a database or a server: by flag or environment, else the workspace's own
+        if it is there, else that of the used context.
+        """
         root = None if self.names_registry() else self.root()
+        is_there = root is not None and (root / config.DEFAULT_REGISTRY).exists()
+        if not self.names_registry() and not is_there:
+            from promptops.cli import contexts
+
+            if (used := contexts.load().used()) is not None:
+                return used.registry
         return config.registry_url(self.registry_flag, root, self.directory)
 
     def database_url(self, doing: str) -> str:
@@ -143,7 +151,8 @@ class Session:
         Raises:
             Invalid: the registry is a server.
         """
-        return require_database(self.registry_url(), doing)
+        root = None if self.names_registry() else self.root()  # a context is always a server
+        return require_database(config.registry_url(self.registry_flag, root, self.directory), doing)
 
     def direct(self) -> Session:
         """Returns the same session on the database itself, past the server.
@@ -151,8 +160,7 @@ class Session:
         Raises:
             Invalid: the registry is a server, and no setting names its database.
         """
-        root = None if self.names_registry() else self.root()
-        url = config.direct_url(self.registry_flag, root, self.directory)
+        url = config.direct_url(self.registry_url(), None, self.directory)
         return replace(self, registry_flag=url, is_direct=config.is_server(self.registry_url()))
 
     def load(self) -> None:
@@ -175,7 +183,7 @@ class Session:
             from promptops.cli.credentials import credential
             from promptops.gateway.remote import Remote
 
-            with self.reaching(url), Remote.open(url, token=credential(), seconds=seconds) as remote:
+            with self.reaching(url), Remote.open(url, token=credential(url), seconds=seconds) as remote:
                 yield remote
         else:
             from promptops.gateway.local import Direct
@@ -230,7 +238,9 @@ class Session:
             return f"named by {config.DIRECT}"
         if self.registry_flag:
             return "named by --registry"
-        return f"named by {config.REGISTRY}" if self.names_registry() else "the workspace's own"
+        if self.names_registry():
+            return f"named by {config.REGISTRY}"
+        return "the used context" if config.is_server(self.registry_url()) else "the workspace's own"
 
     def _whereabouts(self, url: str) -> str:
         file = url.removeprefix("sqlite:///")
@@ -261,8 +271,10 @@ class Session:
         except ActorUnknown:
             from promptops.cli.credentials import credential, name_of_token
 
-            token, url = credential().current(), self.registry_url()
-            if token and config.is_server(url):
+            url = self.registry_url()
+            is_server = config.is_server(url)
+            token = credential(url if is_server else "").current()
+            if token and is_server:
                 return ""
             if token:
                 with suppress(PromptopsError), self._opened(url) as registry:

@@ -51,6 +51,7 @@ def promptops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PROMPTOPS_ACTOR", factory.ACTOR)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))  # no server that a person logged in to
     monkeypatch.setenv("PROMPTOPS_SYNC", "now")  # nothing is left running behind a test
     monkeypatch.chdir(tmp_path)
 
