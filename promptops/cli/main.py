@@ -45,6 +45,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "canary": ("promptops.cli.commands.canary", "Give a release to a part of the users first."),
         "models": ("promptops.cli.commands.models", "Which models of what is live end, and when."),
         "rollback": ("promptops.cli.commands.rollback", "Put the last good release back, in one transaction."),
+        "retire": ("promptops.cli.commands.retire", "Take an app off a channel, in one transaction."),
         "clients": ("promptops.cli.commands.clients", "Which processes serve what right now."),
         "outcomes": ("promptops.cli.commands.outcomes", "What calls did: errors, latency, tokens, cost, results."),
         "cost": ("promptops.cli.commands.outcomes", "What an app's calls cost, and would cost with more of them."),

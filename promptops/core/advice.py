@@ -44,6 +44,7 @@ class Action(StrEnum):
     RELEASE = "release"
     REPAIR = "repair"
     RESTORE = "restore"
+    RETIRE = "retire"
     REVOKE_TOKEN = "revoke-token"  # noqa: S105 an action
     ROLLBACK = "rollback"
     SET_HOME = "set-home"
@@ -84,6 +85,7 @@ _WORDS: Final[Mapping[Action, str]] = {
     Action.RELEASE: "release the files",
     Action.REPAIR: "repair the registry",
     Action.RESTORE: "restore a backup",
+    Action.RETIRE: "take {app} off {channel}",
     Action.REVOKE_TOKEN: "revoke the token {token}",
     Action.ROLLBACK: "roll back {app} on {channel}",
     Action.SET_HOME: "name the home of the journal",

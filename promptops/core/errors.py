@@ -23,6 +23,7 @@
     │   └── KeyReused                      one idempotency key, two different requests
     ├── NotFound             404  exit 3   it is not there; lists what is
     │   ├── AppNotFound
+    │   │   └── PromptRetired              the app was taken off the channel that a client follows
     │   ├── ReleaseNotFound
     │   ├── PromptNotFound
     │   ├── ChannelNotFound
@@ -208,6 +209,19 @@ class KeyReused(Invalid):
 
 class AppNotFound(NotFound):
     """No app of this name."""
+
+
+class PromptRetired(AppNotFound):
+    """The app was taken off the channel that the runtime client follows, and the call has no fallback."""
+
+    def __init__(self, app: str, channel: str, revision: int, *, known: Iterable[str] = ()) -> None:
+        self.revision = revision
+        super().__init__(
+            f"'{app}' is off on channel '{channel}': it was taken off at revision {revision}, and nothing of it is "
+            "served",
+            known=known,
+            hint="Give its prompts a fallback, or ask for them no more. A promotion or a rollback puts the app back.",
+        )
 
 
 class ReleaseNotFound(NotFound):

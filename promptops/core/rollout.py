@@ -136,12 +136,7 @@ def rollback(intent: Intent, current: Deployment, past: Iterable[Past]) -> Deplo
         raise NothingToRollBackTo(
             f"{intent.app}:{intent.channel} {_state(current)}, and no good release was live there before it; nothing "
             "was changed",
-            hint=Sentence(
-                "What was live and why it is not good: ",
-                Advice(Action.HISTORY, app=intent.app, channel=intent.channel),
-                "; then promote a good release: ",
-                Advice(Action.PROMOTE, release=f"{intent.app}@VERSION", channel=intent.channel),
-            ),
+            hint=_without_target(intent, current),
         )
     return restore(intent, current, chosen)
 
@@ -270,6 +265,21 @@ def expect(intent: Intent, current: Deployment | None) -> None:
         raise ConcurrentDeployment(intent.app, intent.channel, expected=intent.expect_revision, actual=actual)
 
 
+def _without_target(intent: Intent, current: Deployment) -> Sentence:
+    off = Sentence("Take it off: ", retirement(intent.app, intent.channel), "; or promote a good release: ")
+    return Sentence(
+        off if current.stable else "Promote a good release: ",
+        Advice(Action.PROMOTE, release=f"{intent.app}@VERSION", channel=intent.channel),
+        "; what was live and why it is not good: ",
+        Advice(Action.HISTORY, app=intent.app, channel=intent.channel),
+    )
+
+
+def retirement(app: str, channel: str) -> Advice:
+    """The advice for an app that serves a bad release and has no good one to go back to."""
+    return Advice(Action.RETIRE, app=app, channel=channel, reason="…")
+
+
 def _end_quarantine(release: str, channel: str) -> Advice:
     return Advice(Action.UNQUARANTINE, release=release, channel=channel, reason="…")
 
@@ -279,7 +289,7 @@ def _state(current: Deployment) -> str:
 
 
 def next_deployment(
-    intent: Intent, current: Deployment | None, kind: Kind, stable: ReleaseRef, *, restores: int | None = None
+    intent: Intent, current: Deployment | None, kind: Kind, stable: ReleaseRef | None, *, restores: int | None = None
 ) -> Deployment:
     """Returns the deployment that follows the current one, without a canary."""
     return Deployment(

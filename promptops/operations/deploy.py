@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from promptops.core.callers import ContractChange
 from promptops.core.canary.low_traffic import LowTraffic
+from promptops.core.deployment_parts import Kind
 from promptops.core.heartbeat import NotFollowing
 from promptops.core.model import Deployment, Quarantine
 from promptops.core.outcomes.measured_tokens import MeasuredTokens
@@ -31,7 +32,7 @@ class Deployed:
     ``warned`` is what a gate that only warns said of it, check by check. ``measured`` are, of a dry run of a promotion,
     the tokens of calls of what is live and of what would be. ``low_traffic`` are canaries that start with too few keys.
     ``ending`` names the models of what is served that end soon, or have ended. ``contract`` is what changed for callers
-    of what was live before, app by app.
+    of what was live before, app by app. ``kept_out`` are the releases that a retirement put in quarantine.
     """
 
     deployments: tuple[Deployment, ...]
@@ -46,6 +47,7 @@ class Deployed:
     low_traffic: tuple[LowTraffic, ...] = ()
     ending: tuple[str, ...] = ()
     contract: tuple[ContractChange, ...] = ()
+    kept_out: tuple[Quarantine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,11 @@ def carry_out(
         with registry.read() as reader:
             decision = decide(reader)
         return Deployed(
-            deployments=tuple(decision.changed), unchanged=tuple(decision.unchanged), dry_run=True, key=once.key
+            deployments=tuple(decision.changed),
+            unchanged=tuple(decision.unchanged),
+            dry_run=True,
+            key=once.key,
+            kept_out=tuple(left for left in decision.left if decision.changed[0].kind is Kind.OFF),
         )
 
     def work(writer: Writer) -> tuple[tuple[Row, ...], bool]:
@@ -130,8 +136,16 @@ def _read_back(registry: Registry, answer: tuple[Row, ...], *, replayed: bool, k
             is_it = live.revision == revision
             deployment = live if is_it else reader.deployment(str(app), str(channel), int(revision))
             (changed if is_new else unchanged).append(deployment)
+        held = [
+            reader.quarantine(d.app, d.channel, d.before.digest) for d in changed if d.kind is Kind.OFF and d.before
+        ]
     return Deployed(
-        deployments=tuple(changed), unchanged=tuple(unchanged), served=tuple(served), replayed=replayed, key=key
+        deployments=tuple(changed),
+        unchanged=tuple(unchanged),
+        served=tuple(served),
+        replayed=replayed,
+        key=key,
+        kept_out=tuple(each for each in held if each is not None),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Invalid, NothingDeployed
-from promptops.core.model import Release
+from promptops.core.model import Deployment, Release
 from promptops.core.reference import Reference
 
 if TYPE_CHECKING:
@@ -41,3 +41,21 @@ def named_release(reader: Reader, reference: Reference) -> Release:
         example = f"{reference.app}@{newest.version}" if newest else f"{reference.app}@VERSION"
         raise Invalid(f"'{reference}' does not say which release", hint=f"Name one, such as {example}.")
     return reader.find_release(reference.app, version=reference.version, digest=reference.digest)
+
+
+def live_deployment(reader: Reader, app: str, channel: str, *, to: str) -> Deployment:
+    """Returns what an app serves on a channel; ``to`` is what the caller wants to do with it.
+
+    Raises:
+        AppNotFound: there is no such app.
+        NothingDeployed: it was never deployed there.
+    """
+    live = reader.live(app, channel)
+    if live is not None:
+        return live
+    reader.releases(app)  # for an unknown app this raises NotFound, with those that exist
+    elsewhere = [c.name for c in reader.channels() if reader.live(app, c.name)]
+    raise NothingDeployed(
+        f"{app} was never deployed on {channel}, so there is nothing to {to}",
+        hint=f"It is live on: {', '.join(elsewhere)}." if elsewhere else "It is live on no channel.",
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from promptops.core import rollout
 from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import Invalid, NotQuarantined, StillServed
 from promptops.core.free_text import require_words
@@ -170,9 +171,9 @@ def _refuse_served(
     names: list[str] = list(shown)
     steps: list[Sentence] = []
     if shown:
-        rollbacks = [Advice(Action.ROLLBACK, app=release.app, channel=channel) for channel in shown]
-        others = [part for rollback in rollbacks[1:] for part in ("; ", rollback)]
-        steps.append(Sentence("Replace it first: ", rollbacks[0], *others))
+        ways = [_way_out(reader, release.app, channel) for channel in shown]
+        others = [part for way in ways[1:] for part in ("; ", way)]
+        steps.append(Sentence("Replace it first: ", ways[0], *others))
     if len(shown) < len(serving):
         names.append("a channel that this token may not see")
         steps.append(
@@ -190,6 +191,15 @@ def _refuse_served(
         channels=shown,
         hint=Sentence(steps[0], *(part for step in steps[1:] for part in (". ", step))),
     )
+
+
+def _way_out(reader: Reader, app: str, channel: str) -> Advice:
+    """What ends that a channel serves a release: a rollback, or where that has nowhere to go, to take the app off."""
+    live = reader.live(app, channel)
+    assert live is not None  # it serves the release
+    if live.canary is None and rollout.target(live, reader.past(app, channel, before=live.position)) is None:
+        return rollout.retirement(app, channel)
+    return Advice(Action.ROLLBACK, app=app, channel=channel)
 
 
 def _quarantine(request: WithholdRequest, release: Release, actor: str, now: datetime) -> Quarantine:

@@ -22,6 +22,7 @@ from promptops.operations.contract import contract_changes
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.idempotency import Once
 from promptops.operations.model_ends import ending_of
+from promptops.operations.named_release import live_deployment
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry, Writer
@@ -148,7 +149,8 @@ def _currents(reader: Reader, request: RollbackRequest) -> tuple[Deployment, ...
     """Returns the live deployments of the apps of the request."""
     reader.channel(request.channel)
     if not request.every:
-        return tuple(_live(reader, app, request.channel) for app in dict.fromkeys(request.apps))
+        names = dict.fromkeys(request.apps)
+        return tuple(live_deployment(reader, app, request.channel, to="roll back") for app in names)
     currents = reader.live_on(request.channel)
     if not currents:
         raise NothingDeployed(f"nothing was ever deployed on {request.channel}", hint=_SEE_STATUS)
@@ -292,20 +294,11 @@ def _require_targets(
         hint=Sentence("The others, in one transaction: ", Advice(Action.ROLLBACK, app=others, channel=request.channel))
         if others
         else Sentence(
-            "Promote a good release: ", Advice(Action.PROMOTE, release="APP@VERSION", channel=request.channel)
+            "Promote a good release: ",
+            Advice(Action.PROMOTE, release="APP@VERSION", channel=request.channel),
+            "; or take an app off: ",
+            rollout.retirement("APP", request.channel),
         ),
-    )
-
-
-def _live(reader: Reader, app: str, channel: str) -> Deployment:
-    live = reader.live(app, channel)
-    if live is not None:
-        return live
-    reader.releases(app)  # for an unknown app this raises NotFound, with those that exist
-    elsewhere = [c.name for c in reader.channels() if reader.live(app, c.name)]
-    raise NothingDeployed(
-        f"{app} was never deployed on {channel}, so there is nothing to roll back",
-        hint=f"It is live on: {', '.join(elsewhere)}." if elsewhere else "It is live on no channel.",
     )
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from promptops.core import rollout
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.compiled import flaw_of
 from promptops.core.faults import Condition, Fault
-from promptops.operations.status import standings
+from promptops.operations.status import Standing, standings
 
 if TYPE_CHECKING:
     from promptops.store import Registry
@@ -43,8 +44,8 @@ def unloadable(registry: Registry) -> Iterator[Unloadable]:
 def live_faults(registry: Registry) -> tuple[Fault, ...]:
     """The faults of live releases: those that no client could load."""
     with registry.read() as reader:
-        live = [standing.deployment for standing in standings(reader)]
-        digests = sorted({ref.digest for deployment in live for ref in deployment.served()})
+        live = standings(reader)
+        digests = sorted({ref.digest for each in live for ref in each.deployment.served()})
     flaws: dict[str, str] = {}
     for digest in digests:
         with registry.read() as reader:
@@ -56,12 +57,17 @@ def live_faults(registry: Registry) -> tuple[Fault, ...]:
             code="release-unloadable",
             severity=Condition.PENDING,
             what=f"{ref.version} is live, and no client can load it: {flaws[ref.digest]}",
-            where=f"{deployment.app}:{deployment.channel}",
-            repair=Sentence(
-                Advice(Action.ROLLBACK, app=deployment.app, channel=deployment.channel), ", or promote a good release"
-            ),
+            where=f"{each.deployment.app}:{each.deployment.channel}",
+            repair=Sentence(_way_out(each), ", or promote a good release"),
         )
-        for deployment in live
-        for ref in deployment.served()
+        for each in live
+        for ref in each.deployment.served()
         if ref.digest in flaws
     )
+
+
+def _way_out(standing: Standing) -> Advice:
+    live = standing.deployment
+    if standing.target is None and live.canary is None:
+        return rollout.retirement(live.app, live.channel)
+    return Advice(Action.ROLLBACK, app=live.app, channel=live.channel)

@@ -21,6 +21,7 @@ from promptops.use_cases.quarantine import QUARANTINE, UNQUARANTINE, YANK
 from promptops.use_cases.registry import APPS, CLIENTS, IDENTITY
 from promptops.use_cases.release import PUBLISH
 from promptops.use_cases.releases import NAMED, RELEASES
+from promptops.use_cases.retire import RETIRE
 from promptops.use_cases.rollback import ROLLBACK
 from promptops.use_cases.runs import CLOSE_RUN, MEASURED, OPEN_RUN, REPORT_ROWS, RUN, RUNS
 from promptops.use_cases.status import HISTORY, STATUS
@@ -33,6 +34,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     PROMOTE,
     APPROVE,
     ROLLBACK,
+    RETIRE,
     CANARY_START,
     CANARY_STEP,
     CANARY_TICK,

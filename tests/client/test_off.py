@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from promptops import Change
+from promptops import Change, PromptRetired
 from promptops.core.errors import AppNotFound
 from promptops.core.features import UNDERSTOOD
 from promptops.core.model import Content, ReleaseRef
@@ -34,9 +34,12 @@ def test_it_is_off_at_once_its_neighbour_is_not_touched_and_it_comes_back(client
 
     server.serve(channel(2, None))
     until(lambda: changes)
-    with pytest.raises(AppNotFound, match="'faq' is off on channel 'prod': it was taken off at revision 2"):
+    with pytest.raises(PromptRetired, match="'faq' is off on channel 'prod': it was taken off at revision 2") as off:
         client.get_prompt("faq/answer")
-    with pytest.raises(AppNotFound, match="'faq' is off"):
+    assert (off.value.code, off.value.kind, off.value.revision) == ("prompt-retired", "NotFound", 2)
+    assert isinstance(off.value, AppNotFound), "applications that were written before it catch it"
+    assert "a fallback" in off.value.hint
+    with pytest.raises(PromptRetired, match="'faq' is off"):
         client.release("faq")
     assert client.get_prompt("faq/answer", fallback=FALLBACK).render() == [{"role": "user", "content": FALLBACK}]
     assert client.get_prompt("bot/answer") is neighbour or client.get_prompt("bot/answer") == neighbour

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from promptops import AsyncClient, ReleaseNotFound, State
+from promptops import AsyncClient, PromptRetired, ReleaseNotFound, State
+from promptops.cli.output.advice import as_commands
+from promptops.core.errors import NothingToRollBackTo
 from promptops.core.token import Scope
 from promptops.operations import heartbeats
 from promptops.server.app import create_app
 from promptops.server.settings import Settings
 from promptops.store import Registry
+from promptops.store.checks.checks import check_store
 from tests.client.clients import RARELY, Maker
 from tests.client.proxy import Fault, FaultProxy
 from tests.client.waiting import until
@@ -177,3 +180,25 @@ def test_an_export_is_a_bundle(client_of: Maker, live: Registry, registry_url: s
     promptops(registry_url, "export-snapshot", "--channel", "prod", str(folder))
     client = client_of("http://127.0.0.1:1", bundle=folder)
     assert client.get_prompt("bot/answer").source == "bundle"
+
+
+def test_a_bad_first_release_is_taken_off_and_the_application_answers_with_its_fallback(
+    client_of: Maker, served: str, live: Registry, registry_url: str
+) -> None:
+    """Done by the command that the refusal of a rollback names."""
+    factory.make_release(live, factory.content("faq"))
+    factory.go_live(live, "faq@0.1.0")
+    both = mint(live, "both", Scope.READ)
+    client = client_of(served, token=both, poll=RARELY)
+    until(lambda: client.status().streaming)
+    assert client.get_prompt("faq/answer").version == "0.1.0"
+    with pytest.raises(NothingToRollBackTo) as refused:
+        factory.go_back(live, "faq")
+    words = as_commands(refused.value.hint).partition("promptops ")[2].partition(";")[0].split()
+    promptops(registry_url, *("it lies" if word == "…" else word for word in words))
+    until(lambda: client.status().revisions["faq"] == 2)
+    with pytest.raises(PromptRetired):
+        client.get_prompt("faq/answer")
+    assert client.get_prompt("faq/answer", fallback="Sorry.").render() == [{"role": "user", "content": "Sorry."}]
+    assert client.get_prompt("bot/answer").version == "0.1.2"
+    assert check_store(live) == ()

@@ -118,8 +118,8 @@ HISTORY = Advice(Action.HISTORY, app="bot", channel="prod")
 
 
 HINTS = {
-    "serves B, and no good": "What was live and why it is not good: {}; then promote a good release: {}",
-    "is off, and no good": "What was live and why it is not good: {}; then promote a good release: {}",
+    "serves B, and no good": "Take it off: {}; or promote a good release: {}; what was live and why it is not good: {}",
+    "is off, and no good": "Promote a good release: {}; what was live and why it is not good: {}",
     "already serves": "What was live when: {}",
     "was off on": "What was live when: {}",
     "is not good: yanked": "A yanked release is never served again. Choose another.",
@@ -144,9 +144,10 @@ def test_a_rollback_without_a_target_says_what_is_served_and_what_to_look_at() -
     live, past = log("A B", "A")
     promote = Advice(Action.PROMOTE, release="bot@VERSION", channel="prod")
     nothing = "and no good release was live there before it; nothing was changed"
-    for current, state in ((live, "serves B"), (off(live), "is off")):
+    retire = Advice(Action.RETIRE, app="bot", channel="prod", reason="…")
+    for current, state, first in ((live, "serves B", (retire,)), (off(live), "is off", ())):
         act = partial(rollout.rollback, INTENT, current, past)
-        refused(NothingToRollBackTo, act, f"bot:prod {state}, {nothing}", HISTORY, promote)
+        refused(NothingToRollBackTo, act, f"bot:prod {state}, {nothing}", *first, promote, HISTORY)
 
 
 def test_a_chosen_release_that_may_not_be_put_back_says_why() -> None:

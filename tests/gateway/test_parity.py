@@ -91,6 +91,21 @@ rollback bot other --channel dev --key b2
 rollback bot other --channel dev --json
 yank bot@0.1.0 --reason leak
 rollback bot --channel staging --reason leak
+retire bot --channel prod --reason over --dry-run
+retire bot --channel prod --reason over --key o1
+retire bot --channel prod --reason over --key o1 --json
+retire bot --channel prod --reason over
+retire bot --channel prod --reason over --expect-revision 9
+retire bot
+retire gone --channel prod --reason over
+retire other --channel staging --reason over
+rollback bot --channel prod
+status
+diff bot:prod bot
+show bot:prod
+promote bot@0.1.1 --channel prod
+unquarantine bot@0.1.1 --channel prod --reason fine
+promote bot@0.1.1 --channel prod
 yank bot@0.1.0 --reason leak --key y1 --json
 yank other@1.0.0 --reason leak --key y2
 yank other@1.0.0 --reason leak --key y2 --json

@@ -44,6 +44,7 @@ WHO_MAY = {
     "POST /v1/traces": Scope.REPORT,
     "POST /v1/channels/{channel}/promote": PROMOTE,
     "POST /v1/channels/{channel}/rollback": ROLLBACK,
+    "POST /v1/channels/{channel}/apps/{app}/retire": ROLLBACK,
     "POST /v1/channels/{channel}/canaries": PROMOTE,
     "POST /v1/channels/{channel}/apps/{app}/canary": PROMOTE,
     "GET /v1/channels/{channel}/apps/{app}/canary": READ,

@@ -157,6 +157,8 @@ def test_a_document_is_read_back_and_fits_its_schema() -> None:
     change = {"bump": "major", "prompt": "greet", "field": "inputs.name", "summary": "input 'name' removed"}
     value |= {"contract": [{"app": "bot", "channel": "prod", "old": "0.1.0", "new": "0.2.0", "bump": "major"}]}
     value["contract"][0]["changes"] = [change]
+    why = {"reason": "retired at revision 2: it lies", "actor": "Ada", "at": "2026-03-01T18:30:05.120000Z"}
+    value |= {"kept_out": [{"app": "bot", "channel": "prod", "version": "0.1.0", "digest": "sha256:0", **why}]}
     assert valid("deployed", value)
     found = codec.from_json(DeployedDocument, value)
     assert codec.to_json(found) == {key: part for key, part in value.items() if key != "later"}

@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[Action, str]] = {
     Action.RELEASE: "release[ {app}][ --version {version}]",
     Action.REPAIR: "fsck --repair",
     Action.RESTORE: "db restore",
+    Action.RETIRE: "retire {app} --channel {channel} --reason {reason}",
     Action.REVOKE_TOKEN: "token revoke {token}",
     Action.ROLLBACK: "rollback[ {app}][ --channel {channel}][ --to {version}][ --to-revision {revision}]",
     Action.SHOW: "show",

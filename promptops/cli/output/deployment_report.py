@@ -37,6 +37,7 @@ _WORDS = {
     Kind.PROMOTE: ("Promoted", "Would promote"),
     Kind.BREAK_GLASS: ("Recorded the override of", "Would record the override of"),
     Kind.ABORT: ("Ended the canary of", "Would end the canary of"),
+    Kind.OFF: ("Retired", "Would retire"),
 }
 _STEPS = {
     Action.START: ("Started a canary of", "Would start a canary of"),
@@ -116,14 +117,15 @@ def _ending(deployed: Deployed) -> list[Line]:
 
 
 def _one(deployed: Deployed, done: Deployment, page: Page, elsewhere: Sequence[str], step: Sequence[str]) -> list[Line]:
-    left = done.before if done.kind is Kind.ROLLBACK else None
+    held = {each.release for each in deployed.kept_out}
+    left = done.before if done.kind is Kind.ROLLBACK or done.before in held else None
     out = left.version if left else "the release of the canary" if _left_a_canary(done, step) else ""
     kept = f"{out}: it cannot be promoted to {done.channel} again until it is let back in" if out else ""
     proof = "would be revision" if deployed.dry_run else "read back from the registry: revision"
     rows: list[tuple[str, Cell]] = [
         (
             "would serve" if deployed.dry_run else "serving",
-            f"{serving(done)}  {short(done.digest)}  ({proof} {done.revision})",
+            f"{'  '.join([serving(done), *filter(None, [short(done.digest)])])}  ({proof} {done.revision})",
         ),
         ("canary", f"{trial(done)}  {short(done.canary.release.digest)}" if done.canary else ""),
         ("by", done.actor if deployed.dry_run else f"{done.actor}, {moment(page, done.at)}"),
@@ -182,6 +184,8 @@ def _next(deployed: Deployed, done: Deployment, step: Sequence[str]) -> list[tup
             ("give it to everyone", ["canary", "finish", *place]),
             ("if it goes wrong", ["rollback", *place]),
         ]
+    if done.kind is Kind.OFF and done.before is not None:
+        return _after_retirement(deployed, done, release_name(done.app, done.before))
     if done.before is None or done.stable is None or done.kind is Kind.ABORT:
         return [("what is live", ["status"]), ("what it is made of", ["show", f"{done.app}:{done.channel}"])]
     old, new = release_name(done.app, done.before), release_name(done.app, done.stable)
@@ -195,6 +199,18 @@ def _next(deployed: Deployed, done: Deployment, step: Sequence[str]) -> list[tup
         ("what was taken out", ["diff", new, old]),
         (f"{done.version} is bad too", ["rollback", *place]),
         (f"{done.before.version} was fine", back),
+    ]
+
+
+def _after_retirement(deployed: Deployed, done: Deployment, left: str) -> list[tuple[str, list[str]]]:
+    place = ["--channel", done.channel]
+    live = ("who serves what", ["clients", *place])
+    if not deployed.kept_out:
+        return [live, ("to put it back", ["rollback", done.app, *place])]
+    return [
+        live,
+        ("a corrected release", ["promote", f"{done.app}@VERSION", *place]),
+        (f"{left} was fine", ["unquarantine", left, *place, "--reason", "…"]),
     ]
 
 

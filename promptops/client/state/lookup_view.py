@@ -26,6 +26,7 @@ from promptops.core.errors import (
     Invalid,
     NotFound,
     PromptNotFound,
+    PromptRetired,
     PromptUnavailable,
     ReleaseNotFound,
 )
@@ -148,6 +149,7 @@ class View:
 
         Raises:
             AppNotFound, PromptNotFound, ReleaseNotFound, ChannelNotFound: it does not exist; the error lists what does.
+            PromptRetired: its app is off on the channel.
             PromptUnavailable: nothing is held yet, or not the version that is fixed for this app.
             Invalid: it is not the name of a prompt.
         """
@@ -385,11 +387,7 @@ class View:
                 hint="Give a fallback, or bake a bundle into the image: promptops export-snapshot.",
             )
         if app in self._off:
-            return AppNotFound(
-                f"'{app}' is off on channel '{self.channel}': it was taken off at revision "
-                f"{self.held.apps[app].revision}, and nothing of it is served",
-                known=self._apps,
-            )
+            return PromptRetired(app, self.channel, self.held.apps[app].revision, known=self._apps)
         return AppNotFound(f"channel '{self.channel}' serves no app '{app}'", known=self._apps)
 
 

@@ -23,6 +23,7 @@ ROUTES: Final[Mapping[Action, tuple[str, str]]] = {
     Action.PROMOTE: ("POST", "/v1/channels/{channel}/promote"),
     Action.READ_AUDIT: ("GET", "/v1/audit"),
     Action.RELEASE: ("POST", "/v1/releases"),
+    Action.RETIRE: ("POST", "/v1/channels/{channel}/apps/{app}/retire"),
     Action.REVOKE_TOKEN: ("DELETE", "/v1/tokens/{token}"),
     Action.ROLLBACK: ("POST", "/v1/channels/{channel}/rollback"),
     Action.SIGN_JOURNAL: ("GET", "/v1/journal"),

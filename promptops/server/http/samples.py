@@ -193,6 +193,7 @@ _USUAL: Final[Mapping[str, Any]] = {
     "not_following": [],
     "warnings": [],
     "low_traffic": [],
+    "kept_out": [],
     "inputs": {"answer": {}},
 }
 _FALSE: Final = frozenset({"canary", "dirty", "dry_run", "replayed", "yanked", "allow_dirty"})

@@ -35,6 +35,7 @@ def _deployed(done: Deployed) -> DeployedDocument:
         low_traffic=tuple(map(LowTrafficDocument.of, done.low_traffic)),
         ending=done.ending,
         contract=tuple(map(ContractChangeDocument.of, done.contract)),
+        kept_out=tuple(map(QuarantineDocument.of, done.kept_out)),
     )
 
 
@@ -52,6 +53,7 @@ def _from_deployed(document: DeployedDocument) -> Deployed:
         low_traffic=tuple(each.low_traffic() for each in document.low_traffic),
         ending=document.ending,
         contract=tuple(each.contract() for each in document.contract),
+        kept_out=tuple(each.quarantine() for each in document.kept_out),
     )
 
 

@@ -192,6 +192,41 @@ class LowTrafficDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineDocument:
+    """A release that was kept out of a channel, or let back in, and why."""
+
+    app: str
+    channel: str
+    version: str
+    digest: str
+    reason: str
+    actor: str
+    at: datetime
+
+    @classmethod
+    def of(cls, quarantine: Quarantine) -> Self:
+        return cls(
+            app=quarantine.app,
+            channel=quarantine.channel,
+            version=quarantine.release.version,
+            digest=quarantine.release.digest,
+            reason=quarantine.reason,
+            actor=quarantine.actor,
+            at=quarantine.at,
+        )
+
+    def quarantine(self) -> Quarantine:
+        return Quarantine(
+            app=self.app,
+            channel=self.channel,
+            release=ReleaseRef(version=self.version, digest=self.digest),
+            reason=self.reason,
+            actor=self.actor,
+            at=self.at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeployedDocument:
     """What a promotion, a rollback or the record of an override did.
 
@@ -199,7 +234,8 @@ class DeployedDocument:
     by an earlier request with the same ``key``. ``warned`` is what a gate that only warns said. ``measured`` are, of
     a dry run of a promotion, the tokens of calls of what is live and of what would be. ``low_traffic`` are canaries
     that start with too few keys. ``ending`` names the models of what is served that end soon,
-    or have ended. ``contract`` is what changed for callers of what was live before, app by app.
+    or have ended. ``contract`` is what changed for callers of what was live before, app by app. ``kept_out`` are the
+    releases that a retirement put in quarantine.
     """
 
     deployments: tuple[ChangedDocument, ...]
@@ -213,6 +249,7 @@ class DeployedDocument:
     low_traffic: tuple[LowTrafficDocument, ...] = ()
     ending: tuple[str, ...] = ()
     contract: tuple[ContractChangeDocument, ...] = ()
+    kept_out: tuple[QuarantineDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,38 +355,3 @@ class StatusDocument:
     cannot_load: tuple[LoadFailureDocument, ...]
     waivers: tuple[WaiverDocument, ...] = ()
     looks: tuple[AppLookDocument, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantineDocument:
-    """A release that was kept out of a channel, or let back in, and why."""
-
-    app: str
-    channel: str
-    version: str
-    digest: str
-    reason: str
-    actor: str
-    at: datetime
-
-    @classmethod
-    def of(cls, quarantine: Quarantine) -> Self:
-        return cls(
-            app=quarantine.app,
-            channel=quarantine.channel,
-            version=quarantine.release.version,
-            digest=quarantine.release.digest,
-            reason=quarantine.reason,
-            actor=quarantine.actor,
-            at=quarantine.at,
-        )
-
-    def quarantine(self) -> Quarantine:
-        return Quarantine(
-            app=self.app,
-            channel=self.channel,
-            release=ReleaseRef(version=self.version, digest=self.digest),
-            reason=self.reason,
-            actor=self.actor,
-            at=self.at,
-        )

@@ -116,8 +116,9 @@ ROWS: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: rollout.rollback(INTENT, _live("0.1.0"), ()),
-        "What was live and why it is not good: promptops history bot --channel prod; then promote a good release: "
-        "promptops promote bot@VERSION --channel prod",
+        "Take it off: promptops retire bot --channel prod --reason …; or promote a good release: "
+        "promptops promote bot@VERSION --channel prod; what was live and why it is not good: "
+        "promptops history bot --channel prod",
     ),
     (
         lambda: rollout.restore(INTENT, _live("0.1.0", 2), Past(deployment=_live("0.1.0"))),
