@@ -1,7 +1,7 @@
 """Decides what it takes to take an app off a channel: (log, intent) -> a deployment that serves nothing.
 
-A rollback needs a good release to go back to. A bad first release has no such one before it, so the app is taken off: its
-clients answer with their fallbacks. Like a rollback that asks no gate and no policy, and it ends a canary.
+A rollback needs a good release to go back to. A bad first release has no such one before it, so the app is taken off:
+its clients answer with their fallbacks. Like a rollback that asks no gate and no policy, and it ends a canary.
 """
 
 from __future__ import annotations

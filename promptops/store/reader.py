@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from promptops.store.facts.record import Record
     from promptops.store.queries.approvals import Deeds
     from promptops.store.queries.gate import GateState
+    from promptops.store.queries.housekeeping import Housekeeping
     from promptops.store.queries.serving import Progress, StoredContent
 
 _audit, _idempotency = tables.audit, tables.idempotency
@@ -207,6 +208,12 @@ class Reader(ReleaseReader, ChannelReader, EvidenceReader, OutcomeReader, Rollou
         from promptops.store.queries.gate import suites_at
 
         return suites_at(self._connection, app, digest, at)
+
+    def housekeeping(self) -> Housekeeping:
+        """What can be thrown away."""
+        from promptops.store.queries.housekeeping import Housekeeping
+
+        return Housekeeping(self._connection)
 
     # --- tokens, the same ---
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from promptops import config
-from promptops.cli.command import NounGroup, command, reason_option
+from promptops.cli.command import NounGroup, command, dry_run_option, reason_option
 from promptops.cli.doubts import asking, yes_option
 from promptops.cli.git_sync import bring_to_git
 from promptops.cli.output.json_shapes import JsonObject, fault_document
@@ -182,6 +182,19 @@ def restore(
         click.get_current_context().exit(DAMAGE)
     if place.root is not None:
         bring_to_git(session)
+
+
+@command("prune", group=db)
+@dry_run_option
+def prune(session: Session, /, dry_run: bool) -> None:
+    """Throw away what the registry keeps for a while: old idempotency keys, and silent clients.
+
+    A key is kept for 30 days, or until its token ends; a client until it was silent for a day. Facts are never thrown
+    away: releases, deployments, tokens and the audit log stay. It may run while the registry is in use.
+    """
+    from promptops.cli.commands import db_prune
+
+    db_prune.run(session, dry_run=dry_run)
 
 
 @command("home", group=db)

@@ -3,7 +3,7 @@
 Every table is insert-only and guarded by triggers (:mod:`promptops.store.schema.guards`) except a few: ``head``, the
 revision each app is at on each channel and the row that writers lock; ``audit_head``, the same for the audit log;
 ``outbox``, whose rows go when they are in git; ``drained``, how far git is; ``client``, each running client's last
-heartbeat; ``idempotency``, whose rows may be thrown away some day; and those of ``outcome_tables``, which hold
+heartbeat; ``idempotency``, whose rows are thrown away after a while; and those of ``outcome_tables``, which hold
 measurements. Indexes are what keeps a rollback as fast at
 10,000 releases as at 10. A change here needs a migration; ``alembic check`` compares the two.
 
