@@ -118,7 +118,7 @@ def choose_app(gateway: Gateway, channel: str, session: Session, *, command: str
     if here:
         return here
     shown = ", ".join(live[:20]) + (f" and {len(live) - 20} more" if len(live) > 20 else "")
-    one = f"promptops {command} {live[0]} --channel {channel}"
+    one = f"promptops {command} APP --channel {channel}"
     raise Invalid(
         f"which app? {len(live)} are live on {channel}: {shown}",
         hint=f"{one}, or all of them: promptops {command} --all --channel {channel}" if every else one,

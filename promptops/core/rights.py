@@ -47,7 +47,8 @@ class Rights:
                 f"this token may not do that: it lacks the scope '{scope.value}'",
                 scope=scope.value,
                 hint=Sentence(
-                    "A token with that scope is made by: ", Advice(Action.CREATE_TOKEN, words="an administrator")
+                    "A token with that scope is made by: ",
+                    Advice(Action.CREATE_TOKEN, words="an administrator", scope=scope.value),
                 ),
             )
         if channel and not self.token.allows(scope, channel):

@@ -18,6 +18,7 @@ from promptops.core.model import Deployment, Past
 from promptops.core.names import AppName, ChannelName
 from promptops.core.reference import parse_reference
 from promptops.core.rollout import Intent
+from promptops.core.timestamp import timestamp
 from promptops.operations.contract import contract_changes
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.idempotency import Once
@@ -288,10 +289,13 @@ def _require_targets(
     if len(failures) == 1 and not decision.changed and not decision.unchanged:
         raise failures[0][1]
     others = tuple(deployment.app for deployment in decision.changed)
+    then = {"at": timestamp(request.at)} if request.at is not None else {}
     raise NothingToRollBackTo(
         "no app was rolled back, since these have nothing to go back to: "
         + "; ".join(failure.message.removesuffix("; nothing was changed") for _, failure in failures),
-        hint=Sentence("The others, in one transaction: ", Advice(Action.ROLLBACK, app=others, channel=request.channel))
+        hint=Sentence(
+            "The others, in one transaction: ", Advice(Action.ROLLBACK, app=others, channel=request.channel, **then)
+        )
         if others
         else Sentence(
             "Promote a good release: ",

@@ -14,7 +14,7 @@ Check = Callable[[Connection], Iterable[Fault]]
 _RESTORE = Sentence(
     Advice(Action.RESTORE, words="a restore"),
     " brings a backup back, ",
-    Advice(Action.REBUILD, words="a rebuild"),
+    Advice(Action.REBUILD, words="a rebuild", place="PATH"),
     " makes a new registry from git",
 )
 _REPAIRS = {

@@ -72,7 +72,10 @@ def _require_waives(request: Promotion, caller: Caller, app: str) -> None:
         raise NotAllowed(
             "a waiver is a person's word, and this token is of no person",
             scope=Scope.WAIVE.value,
-            hint=Sentence("A token of a person is made by: ", Advice(Action.CREATE_TOKEN, words="an administrator")),
+            hint=Sentence(
+                "A token of a person is made by: ",
+                Advice(Action.CREATE_TOKEN, words="an administrator", scope=Scope.WAIVE.value, person="ADDRESS"),
+            ),
         )
 
 

@@ -176,7 +176,7 @@ def _here(live_now: RegistryStatus) -> str:
 def _nothing(live_now: RegistryStatus) -> list[Line]:
     if live_now.idle:
         app = live_now.idle[0]
-        channel = live_now.channels[0] if live_now.channels else "CHANNEL"
+        channel = live_now.channels[-1] if live_now.channels else "CHANNEL"  # the one that others take releases from
         steps = [
             ("what there is", ["releases", app]),
             ("make it live", ["promote", f"{app}@VERSION", "--channel", channel]),

@@ -78,7 +78,10 @@ def restore(
     if (kind := place.url.get_backend_name()) != manifest.database:
         raise Invalid(
             f"{source} is a backup of {manifest.database}, and the registry is to be in {kind}",
-            hint=Sentence(Advice(Action.REBUILD, words="A rebuild from git"), " makes a registry in either from git."),
+            hint=Sentence(
+                Advice(Action.REBUILD, words="A rebuild from git", place="PATH"),
+                " makes a registry in either from git.",
+            ),
         )
     require_known(manifest.revision, str(source))
     _require_whole(source, manifest)

@@ -119,6 +119,15 @@ def test_without_prod_the_only_channel_is_meant_and_several_are_a_question(
     assert "live, test" in asked.err
 
 
+def test_the_hint_of_a_refused_rollback_of_all_goes_to_the_same_moment(told: Registry, promptops: Promptops) -> None:
+    [release] = factory.make_releases(told, "other", 1)
+    factory.go_live(told, f"other@{release.version}", now=datetime.now(UTC))
+    refused = promptops("rollback", "--all", "--at", "150m ago", exits=4)
+    hint = re.search(r"^hint: .*: promptops (rollback bot --channel prod --at \S+Z)$", refused.err, re.MULTILINE)
+    assert hint
+    assert "prod: 0.1.2 → 0.1.0" in promptops(*hint[1].split()).out
+
+
 def test_of_several_apps_the_one_whose_folder_this_is_is_meant(
     told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -126,7 +135,7 @@ def test_of_several_apps_the_one_whose_folder_this_is_is_meant(
         factory.go_live(told, f"other@{release.version}")
     asked = promptops("rollback", exits=2)
     assert "which app? 2 are live on prod: bot, other" in asked.err
-    assert "--all" in asked.err
+    assert "promptops rollback APP --channel prod, or all of them: promptops rollback --all" in asked.err
     folder = tmp_path / "apps" / "the-bot" / "prompts"
     folder.mkdir(parents=True)
     (tmp_path / "promptops.yml").write_text("registry: test\n")

@@ -58,13 +58,21 @@ def test_every_action_has_a_command() -> None:
     assert set(COMMANDS) == set(Action) - {Action.OPTION}
 
 
+@pytest.mark.parametrize("pattern", [r"[\[\]]", r"\[[^\]]*\]"], ids=["with all parts", "with what is needed"])
 @pytest.mark.parametrize("action", COMMANDS)
-def test_every_command_exists_with_its_options(action: Action) -> None:
+def test_every_command_can_be_pasted(action: Action, pattern: str) -> None:
     command: click.Command = cli
-    words = re.sub(r"[\[\]]", " ", COMMANDS[action]).split()
+    words = re.sub(pattern, " ", COMMANDS[action]).split()
     while isinstance(command, click.Group) and not words[0].startswith("--"):
         found = command.get_command(click.Context(command), words.pop(0))
         assert found is not None
         command = found
-    options = {name for parameter in [*command.params, *global_options()] for name in parameter.opts}
-    assert {word for word in words if word.startswith("--")} <= options
+    given = [word for word in words if not word.startswith("--")]
+    options = {name: parameter for parameter in [*command.params, *global_options()] for name in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= options.keys()
+    needed = [parameter for parameter in command.params if parameter.required]
+    assert all(set(option.opts) & set(words) for option in needed if isinstance(option, click.Option))
+    values = sum(
+        not (isinstance(option, click.Option) and option.is_flag) for name, option in options.items() if name in words
+    )
+    assert len(given) - values >= sum(isinstance(argument, click.Argument) for argument in needed)

@@ -94,7 +94,7 @@ ROWS: list[tuple[Callable[[], object], str]] = [
     (lambda: _raise(errors.SchemaOutdated("it is old")), "Run `promptops db upgrade`."),
     (
         lambda: _raise(errors.VariableInvalid("count", "not a number")),
-        "The input's schema is shown by `promptops show`. An input that is not declared takes text.",
+        "The input's schema is shown by the prompt file. An input that is not declared takes text.",
     ),
     (
         lambda: _raise(errors.AppOwnedElsewhere(dict.fromkeys(("bot", "faq"), (OWNER, OWNER.origin)))),
@@ -152,7 +152,7 @@ ROWS: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: parse_token("pops"),
-        "A token begins with pops_ and has 46 characters. `promptops token create` makes one.",
+        "A token begins with pops_ and has 46 characters. `promptops token create NAME` makes one.",
     ),
 ]
 
@@ -172,11 +172,12 @@ def test_the_hint_on_the_terminal(refused: Callable[[], object], hint: str) -> N
             "guard-missing",
             "`promptops fsck --repair` puts it back, and so does `promptops db upgrade`; find out who removed it",
         ),
-        ("restore-unfinished", "repeat `promptops db restore` with the same backup, which finishes it"),
+        ("restore-unfinished", "repeat `promptops db restore BACKUP` with the same backup, which finishes it"),
         ("secret-changed", "another person may use the token: promptops token revoke ID, and create a new one"),
         (
             "audit-broken",
-            "`promptops db restore` brings a backup back, `promptops rebuild --from-git` makes a new registry from git",
+            "`promptops db restore BACKUP` brings a backup back, `promptops rebuild --from-git PATH` makes a new "
+            "registry from git",
         ),
     ],
 )
