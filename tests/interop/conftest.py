@@ -15,10 +15,10 @@ collect_ignore_glob = [] if find_spec("botocore") else ["test_*"]
 
 
 @pytest.fixture
-def closed_loop() -> Iterator[None]:
+def closed_loop() -> Iterator[asyncio.AbstractEventLoop]:
     """An event loop for packages that make one for the thread and leave it open, which fails a later test."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    yield
+    yield loop
     asyncio.set_event_loop(None)
     loop.close()

@@ -15,6 +15,7 @@ import botocore.session
 import httpx
 import openai
 import pytest
+from botocore.client import BaseClient
 from botocore.config import Config
 from google import genai
 
@@ -76,15 +77,19 @@ def add_own_header(request: Any, **_: object) -> None:
     request.headers["x-mine"] = "1"
 
 
-def by_botocore(server: ModelServer, call: dict[str, Any]) -> None:
-    client = botocore.session.get_session().create_client(
+def botocore_client(endpoint: str) -> BaseClient:
+    return botocore.session.get_session().create_client(
         "bedrock-runtime",
         region_name="us-east-1",
-        endpoint_url=root(server),
+        endpoint_url=endpoint,
         aws_access_key_id="k",
         aws_secret_access_key="s",
         config=Config(retries={"total_max_attempts": 1}),
     )
+
+
+def by_botocore(server: ModelServer, call: dict[str, Any]) -> None:
+    client = botocore_client(root(server))
     client.meta.events.register("before-send", add_own_header)
     with closing(client):
         client.converse(**call)

@@ -1,12 +1,13 @@
 """The code on the pages of docs/integrations/ works: it is run as it is printed, against a model on this machine.
 
-Packages that want an older `openai` than `make interop` installs are not there; their pages are run where they are:
-`pip install langchain-openai llama-index-llms-openai "pydantic-ai-slim[openai]" openai-agents`, then this file.
+Two want an older `openai` or `websockets` than `make interop` installs; their pages are run where they are installed:
+`pip install llama-index-llms-openai openai-agents`, then this file with `--noconftest -p tests.interop.conftest`.
 """
 
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import os
 import re
@@ -106,14 +107,17 @@ def test_the_code_calls_what_a_prompt_and_a_client_have(page: str) -> None:
                 assert hasattr(owners[node.value.id], node.attr)
 
 
-@pytest.mark.usefixtures("closed_loop")
 @pytest.mark.parametrize("page", [page for page in PACKAGES if page != "fastapi"])
-def test_the_answer_of_a_page_is_to_the_prompt_with_its_parameters(page: str, server: ModelServer) -> None:
+def test_the_answer_of_a_page_is_to_the_prompt_with_its_parameters(
+    page: str, server: ModelServer, closed_loop: asyncio.AbstractEventLoop
+) -> None:
     client = Client.of({"support-bot/answer": FILE})
     with warnings.catch_warnings(action="ignore"):
         names = run(page, client)
         asked: Callable[[str, str], str] = names["answer"]
         assert asked(QUESTION, "ann") == "ok"
+    if "provider" in names:  # of pydantic-ai, with connections of this loop
+        closed_loop.run_until_complete(names["provider"].client.close())
     body = server.asked[-1]
     said = body.get("messages") or [{"role": "system", "content": body["instructions"]}, *body["input"]]
     assert [(each["role"], each["content"]) for each in said] == [

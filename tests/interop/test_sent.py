@@ -16,17 +16,19 @@ import anthropic
 import openai
 import pytest
 from anthropic.types.beta import message_create_params as beta_params
+from botocore.client import BaseClient
 from google import genai
+from mistralai.client import Mistral
 
 from promptops.client.prompt import Prompt
 from promptops.core.errors import Invalid, ParameterNotTaken
 from promptops.core.finding import Severity
-from tests.interop.test_built_requests import meant
+from tests.interop.test_built_requests import botocore_client, meant
 from tests.interop.test_requests import CHAT, CLAUDE, RESPONSES, _taken
 from tests.source.memory import checked
 from tests.support import prompts_by_chance
 from tests.support.model_server import ModelServer, Reply, model_server
-from tests.support.prompts_by_chance import GEMINI, GPT, OTHERS, SHAPES, Made, made
+from tests.support.prompts_by_chance import BEDROCK, GEMINI, GPT, MISTRAL, OTHERS, SHAPES, Made, made
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it asks the network for prices
 with warnings.catch_warnings(action="ignore"):
@@ -65,7 +67,7 @@ def answer(body: Mapping[str, Any], _: int) -> Reply:
         "model": body.get("model", ""),
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "ok"}}],
         "candidates": [{"content": {"role": "model", "parts": [{"text": "ok"}]}, "finishReason": "STOP"}],
-        "output": [],
+        "output": [] if "model" in body else {"message": {"role": "assistant", "content": [{"text": "ok"}]}},
         "content": [{"type": "text", "text": "ok"}],
         "stop_reason": "end_turn",
         "usage": usage,
@@ -95,6 +97,16 @@ def genai_client(url: str) -> genai.Client:
     return genai.Client(api_key="k", http_options=options)
 
 
+@cache
+def bedrock_client(url: str) -> BaseClient:
+    return botocore_client(url.removesuffix("/v1"))
+
+
+@cache
+def mistral_client(url: str) -> Mistral:
+    return Mistral(api_key="k", server_url=url.removesuffix("/v1"))
+
+
 def typed(call: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that the package has types for: what it has no argument for goes beside them."""
     return {key: value for key, value in call.items() if key != "extra_body"}
@@ -122,18 +134,40 @@ def gemini(server: ModelServer, call: Mapping[str, Any]) -> None:
     genai_client(server.url).models.generate_content(**call)
 
 
+def bedrock(server: ModelServer, call: Mapping[str, Any]) -> None:
+    bedrock_client(server.url).converse(**call)  # which holds the call against AWS's own model of the service
+
+
+def mistral(server: ModelServer, call: Mapping[str, Any]) -> None:
+    mistral_client(server.url).chat.complete(**call)  # which reads the call into its pydantic models
+
+
 def same(way: str, body: object) -> object:
-    """A body as it is compared: google-genai writes base64 with the letters that URLs have."""
-    text = json.dumps(meant(way, body))
+    """A body as it is compared: google-genai writes base64 with the letters that URLs have, and mistralai what holds
+    without it.
+    """
+    text = json.dumps(without_defaults(body) if way == "mistral" else meant(way, body))
     return json.loads(re.sub(r'(?<="data": ")[^"]+', lambda data: data[0].translate(_LETTERS), text))
 
 
+def without_defaults(body: object) -> object:
+    if isinstance(body, list):
+        return [without_defaults(item) for item in body]
+    if not isinstance(body, Mapping):
+        return body
+    return {key: without_defaults(item) for key, item in body.items() if (key, item) not in DEFAULTS}
+
+
+DEFAULTS = (("stream", False), ("prefix", False), ("index", 0))
+"""What mistralai writes into each body, message of the assistant and call of a tool."""
 _LETTERS = str.maketrans("-_", "+/")
 WAYS: Mapping[str, tuple[Sent, str, tuple[str, ...]]] = {
     "openai": (chat, "to_openai", GPT),
     "responses": (responses, "to_openai_responses", GPT),
     "anthropic": (claude, "to_anthropic", prompts_by_chance.CLAUDE),
     "gemini": (gemini, "to_gemini", GEMINI),
+    "bedrock": (bedrock, "to_bedrock", BEDROCK),
+    "mistral": (mistral, "to_mistral", MISTRAL),
 }
 
 
@@ -142,6 +176,7 @@ WAYS: Mapping[str, tuple[Sent, str, tuple[str, ...]]] = {
 def test_what_check_lets_pass_is_typed_and_arrives_as_it_was_built(server: ModelServer, way: str, shape: str) -> None:
     send, method, models = WAYS[way]
     sent: Counter[str] = Counter()
+    marked = 0
     for file, prompt in passing(models, shape):
         try:
             call = getattr(prompt, method)(**file.values)
@@ -152,8 +187,10 @@ def test_what_check_lets_pass_is_typed_and_arrives_as_it_was_built(server: Model
             send(server, call)
         assert same(way, server.asked[-1]) == same(way, prompt.request(way, **file.values).body), file.text
         sent[file.model] += 1
+        marked += '"cache": true' in file.text
     assert sent.total() >= WANTED / 8
     assert sent.keys() == set(models)
+    assert marked
 
 
 def spoken(message: Mapping[str, Any]) -> tuple[str, str, object, object]:

@@ -15,6 +15,8 @@ from promptops.core.parameters import TABLE
 GPT = ("openai/gpt-5.2-2025-12-11", "openai/gpt-4.1-2025-04-14", "openai/gpt-6-luna", "azure/gpt-5.2-2025-12-11")
 CLAUDE = ("anthropic/claude-sonnet-4-5-20250929", "anthropic/claude-opus-4-6", "anthropic/claude-opus-5")
 GEMINI = ("google/gemini-2.5-pro-002", "gemini/gemini-2.5-flash-preview-09-2025")
+BEDROCK = ("bedrock/us.anthropic.claude-opus-4-5-20251101-v1:0", "bedrock/amazon.nova-pro-v1:0")
+MISTRAL = ("mistral/mistral-large-2411", "mistral/magistral-medium-2509")
 OTHERS = ("mistral/mistral-large-2411", "deepseek/deepseek-v3-0324", "ollama/llama3@4f2a91c")
 
 _SCHEMA: Mapping[str, Any] = {
@@ -49,6 +51,8 @@ _PARAMETERS: Mapping[str, tuple[Any, ...]] = {
     "reasoningSummary": ("auto",),
     "betas": (["interleaved-thinking-2025-05-14"],),
     "extra": ({"later": True},),
+    "safePrompt": (True,),
+    "minTokens": (1,),
 }
 _TOOLS: tuple[Mapping[str, Any], ...] = (
     {"name": "lookup", "description": "Looks a parcel up.", "parameters": _SCHEMA, "strict": True},
@@ -159,14 +163,34 @@ SHAPES: Mapping[str, Callable[[random.Random], list[dict[str, Any]]]] = {
 }
 
 
-_GEMINI = frozenset(("maxTokens", "temperature", "topP", "topK", "frequencyPenalty", "stop", "seed", "n", "toolChoice"))
+_COMMON = ("maxTokens", "temperature", "topP", "stop", "toolChoice")
+_NAMED: Mapping[str, frozenset[str]] = {
+    "google": frozenset((*_COMMON, "topK", "frequencyPenalty", "seed", "n")),
+    "bedrock": frozenset((*_COMMON, "topK", "thinking", "serviceTier", "metadata", "extra")),
+    "mistral": frozenset(
+        (*_COMMON, "topK", "frequencyPenalty", "presencePenalty", "seed", "n", "parallelToolCalls", "serviceTier",
+         "metadata", "promptCacheKey", "safePrompt", "minTokens")
+    ),
+}  # fmt: skip
+"""What these take, by provider; of the others it is in the table of parameters."""
+_OTHER_NAME = {"gemini": "google"}
 
 
 def _is_taken(name: str, model: str) -> bool:
-    if model in GEMINI:
-        return name in _GEMINI
+    provider = model.partition("/")[0]
+    if named := _NAMED.get(_OTHER_NAME.get(provider, provider)):
+        return name in named
     fields = TABLE.get(name)
     return fields is None or bool(fields.anthropic if model in CLAUDE else fields.chat or fields.responses)
+
+
+def _mark(rng: random.Random, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> None:
+    """Puts cache marks on some messages, parts and tools: now and then more than an API takes."""
+    parts = [part for message in messages if isinstance(message.get("content"), list) for part in message["content"]]
+    markable = [message for message in messages if not isinstance(message.get("content"), list)]
+    places = [*markable, *parts, *tools]
+    for place in rng.sample(places, min(len(places), rng.choice((1, 1, 2, 3, 5)))):
+        place["cache"] = True
 
 
 def made(seed: int, models: tuple[str, ...], shape: str) -> Made:
@@ -178,9 +202,16 @@ def made(seed: int, models: tuple[str, ...], shape: str) -> Made:
     parameters = {name: rng.choice(_PARAMETERS[name]) for name in rng.sample(known, rng.randint(0, 4))}
     if model in CLAUDE:
         parameters.setdefault("maxTokens", 4000)
-    tools = rng.sample(_TOOLS, rng.randint(0, 2)) if rng.random() < 0.6 else []
+    if model in MISTRAL and "extra" in parameters:
+        parameters["extra"] = {"prompt_mode": "reasoning"}  # its package has arguments for what it knows alone
+    offered = _TOOLS[:3] if model in BEDROCK else _TOOLS  # Converse takes functions
+    tools = rng.sample(offered, rng.randint(0, 2)) if rng.random() < 0.6 else []
     if shape == "example with tools":
         tools = [_TOOLS[rng.randint(0, 1)], *(tool for tool in tools if tool.get("name") != "lookup")]
+    entries = [dict(tool) for tool in tools]
+    marking = random.Random(f"{seed} {shape} cache")
+    if marking.random() < 0.4:
+        _mark(marking, messages, entries)
     answer: dict[str, Any] = rng.choice(
         (
             {},
@@ -190,7 +221,7 @@ def made(seed: int, models: tuple[str, ...], shape: str) -> Made:
             {"responseFormat": "json_schema", "jsonSchema": json.dumps(_SCHEMA)},
         )
     )
-    file = {"model": model, "modelParameters": parameters, "messages": messages, "tools": tools, **answer}
+    file = {"model": model, "modelParameters": parameters, "messages": messages, "tools": entries, **answer}
     written = json.dumps(messages)
     values: dict[str, Any] = {"mail": "„x“ {{mail}} 🙂\t\n"} if "mail" in written else {}
     if "img.example.com" in written:

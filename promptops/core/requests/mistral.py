@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from promptops.core.errors import Invalid
 from promptops.core.json_value import OBJECTS, Json
-from promptops.core.model import Prompt, ResponseFormat, Role
+from promptops.core.model import Prompt, ResponseFormat, Role, Tool
 from promptops.core.parameters import EXTRA, Api, chosen_tool, provider_of, require_apart
 from promptops.core.part_forms import to_parts
 from promptops.core.provider_arguments import envelope
 from promptops.core.requests.mapping import Messages, mapped, one_of, require_spoken
 from promptops.core.system_places import SYSTEM
-from promptops.core.tools import to_tool
+from promptops.core.tools import FUNCTION, to_tool
 
 _FIELDS: Final[Mapping[str, str]] = {
     "maxTokens": "max_tokens",
@@ -46,6 +47,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "metadata": "metadata",
     "promptCacheKey": "prompt_cache_key",
 }
+_TOOLS: Final = (FUNCTION, "connector", "document_library", "image_generation")
 _TIERS: Final = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _CHOICES: Final = {"auto": "auto", "none": "none", "required": "any"}
 
@@ -62,7 +64,7 @@ def mistral_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     parameters = {name: value for name, value in prompt.parameters.items() if name != EXTRA}
     call |= mapped(Api.MISTRAL, parameters, _FIELDS, _value)
     if prompt.tools:
-        call["tools"] = [to_tool(Api.COMPATIBLE, tool) for tool in prompt.tools]
+        call["tools"] = [_tool(tool) for tool in prompt.tools]
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
         call["response_format"] = {"type": "json_schema", "json_schema": envelope(prompt)}
     elif prompt.response_format is ResponseFormat.JSON_OBJECT:
@@ -79,6 +81,15 @@ def _message(message: Mapping[str, Any], *, is_last: bool) -> Json:
     if message["role"] in SYSTEM:
         own["role"] = Role.SYSTEM.value
     return {**own, "prefix": True} if is_last and message["role"] == Role.ASSISTANT else own
+
+
+def _tool(tool: Tool) -> Json:
+    if tool.type not in _TOOLS:
+        raise Invalid(
+            f"the tool '{tool.name}' of type '{tool.type}' cannot be sent to {Api.MISTRAL}",
+            hint=f"They take {', '.join(_TOOLS)}.",
+        )
+    return to_tool(Api.COMPATIBLE, tool)
 
 
 def _value(name: str, value: Json) -> Json:

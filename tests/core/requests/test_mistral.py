@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from promptops.core.errors import ParameterNotTaken
-from promptops.core.model import Json, Message, Role
+from promptops.core.errors import Invalid, ParameterNotTaken
+from promptops.core.model import Json, Message, Role, Tool
 from tests.client.prompts import VALUES, made
 from tests.core.requests import shapes
 
@@ -74,3 +74,18 @@ def test_the_request_is_what_the_package_takes() -> None:
 def test_what_mistral_does_not_take_is_refused_and_never_dropped(parameters: dict[str, Json], refused: str) -> None:
     with pytest.raises(ParameterNotTaken, match=f"takes no parameter '{refused}'"):
         shapes.ask(LARGE, None, **parameters).to_mistral(**VALUES)
+
+
+@pytest.mark.parametrize("kind", ["image_generation", "document_library", "connector"])
+def test_tools_of_mistral_go_as_they_are(kind: str) -> None:
+    tool = Tool(name=kind, type=kind, settings={"library_ids": ["l-1"]})
+    call = made(model=LARGE, tools=(tool,)).to_mistral(**VALUES)
+    assert call["tools"] == [{"type": kind, "library_ids": ["l-1"]}]
+
+
+@pytest.mark.parametrize("kind", ["web_search", "web_search_20250305", "code_interpreter", "custom"])
+def test_a_tool_that_mistral_does_not_have_is_refused(kind: str) -> None:
+    prompt = made(model=LARGE, tools=(Tool(name="helper", type=kind),))
+    with pytest.raises(Invalid, match=f"the tool 'helper' of type '{kind}' cannot be sent to Mistral") as raised:
+        prompt.to_mistral(**VALUES)
+    assert raised.value.hint == "They take function, connector, document_library, image_generation."
