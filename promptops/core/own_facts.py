@@ -24,7 +24,8 @@ MOST_MODELS: Final = 200
 LONGEST_REASON: Final = 300
 _MOST_NAMES: Final = 50
 _NAME: Final = re.compile(r"[a-z][A-Za-z0-9]{0,63}")
-_BOUNDS: Final = frozenset(("min", "max"))
+BOUNDS: Final = ("min", "max")
+"""The keys of a parameter's bounds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,7 @@ def _are_bounds(value: Json) -> bool:
 
 
 def _is_range(bounds: Json) -> bool:
-    if not isinstance(bounds, OBJECTS) or not bounds or not _BOUNDS.issuperset(bounds):
+    if not isinstance(bounds, OBJECTS) or not bounds or not set(BOUNDS).issuperset(bounds):
         return False
     if not all(type(value) in (int, float) for value in bounds.values()):
         return False

@@ -28,7 +28,7 @@ from promptops.core.parts import Part, PartType, texts_of
 _OPENAI_AUDIO: Final = ("wav", "mp3")
 _USUAL: Final = {PartType.IMAGE: IMAGES[0], PartType.FILE: PDF, PartType.AUDIO: "audio/wav"}
 """What a value of a variable is at best: which it is says only the call."""
-_SPEAKERS: Final = frozenset((Role.USER, Role.TOOL))
+SPEAKERS: Final = frozenset((Role.USER, Role.TOOL))
 """Roles whose messages may have parts that are no text."""
 
 
@@ -89,7 +89,7 @@ def _responses(api: Api, part: Mapping[str, Any], role: str) -> dict[str, Json]:
     marked: dict[str, Json] = {BREAKPOINT: part[BREAKPOINT]} if BREAKPOINT in part else {}
     if kind == "text":
         return {"type": "output_text" if role == Role.ASSISTANT else "input_text", "text": part["text"], **marked}
-    if role not in _SPEAKERS:
+    if role not in SPEAKERS:
         raise untaken(api, kind, f"in a message of role {role}")
     if kind == "image_url":
         image = part["image_url"]
@@ -108,7 +108,7 @@ def _anthropic(api: Api, part: Mapping[str, Any], role: str) -> dict[str, Json] 
     if kind == "text":
         # A text without a character is refused, and what a value left empty is not worth an error.
         return {"type": "text", "text": part["text"], **marked} if part["text"] else None
-    if role not in _SPEAKERS:
+    if role not in SPEAKERS:
         raise untaken(api, kind, f"in a message of role {role}")
     if kind == "image_url":
         return {"type": "image", "source": _image_source(api, part["image_url"]["url"]), **marked}

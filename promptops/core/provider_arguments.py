@@ -39,6 +39,7 @@ _NAME = re.compile(r"[^A-Za-z0-9_-]")
 def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     """Returns the arguments of ``chat.completions.create``."""
     api = chat_api(prompt.model, prompt.parameters)
+    require_messages(messages, prompt, api)
     if takes_breakpoints(prompt.model):
         messages = with_marks(BREAKPOINT, messages)
     call = {**_model(prompt), "messages": [_with_parts(api, message) for message in messages]}
@@ -56,6 +57,7 @@ def openai_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
 def openai_responses(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     """Returns the arguments of ``responses.create``."""
     leading = next((at for at, message in enumerate(messages) if message["role"] not in SYSTEM), len(messages))
+    require_messages(messages[leading:], prompt, Api.OPENAI_RESPONSES)
     if takes_breakpoints(prompt.model):
         if has_marks(messages[:leading]):  # instructions are a text, which takes none
             leading = 0
@@ -96,6 +98,7 @@ def anthropic_messages(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     require_few_marks(prompt)
     messages = with_marks(CONTROL, messages)
     system, spoken = split_system(messages, prompt.model or "")
+    require_messages(spoken, prompt, api)
     call: dict[str, Json] = _model(prompt)
     call |= to_call(api, prompt.parameters, model=prompt.model, own=prompt.own_facts)
     if "max_tokens" not in call:
@@ -124,6 +127,22 @@ def require_own(api: Api, prompt: Prompt, call: Mapping[str, Json]) -> None:
     for name in extra if isinstance(extra, Mapping) else ():
         if name in call:
             raise ParameterNotTaken(f"{EXTRA}: {name}", api, hint="The prompt itself already says it. Remove it.")
+
+
+def require_messages(messages: Messages, prompt: Prompt, api: Api) -> None:
+    """Refuses a request without messages, which no API takes, where the caller left out those of a placeholder. A
+    prompt that is only the system's may be sent with messages of the caller's own.
+
+    Raises:
+        Invalid: see above.
+    """
+    if messages or not prompt.placeholders:
+        return
+    names = " and ".join(f"'{each.name}'" for each in prompt.placeholders)
+    raise Invalid(
+        f"without messages in {names}, prompt '{prompt.name}' has none that {api} takes",
+        hint="Give at least one message of the user there, or add one to the prompt.",
+    )
 
 
 def require_calls(messages: Messages, api: Api) -> None:
@@ -165,7 +184,9 @@ def _system(messages: Messages) -> Json:
 def _with_parts(api: Api, message: Mapping[str, Any]) -> dict[str, Any]:
     """Copies a message, with its parts in the form of the API."""
     content = message["content"]
-    return {**message, "content": content if isinstance(content, str) else to_parts(api, content, message["role"])}
+    if not isinstance(content, str):
+        content = to_parts(api, content, message["role"]) or ""  # of parts without a character, as of such a text
+    return {**message, "content": content}
 
 
 def _spoken(messages: Messages, api: Api) -> list[dict[str, Any]]:

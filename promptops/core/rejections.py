@@ -47,8 +47,12 @@ class VariableInvalid(Invalid):
 
 
 class OutputTooLarge(Invalid):
-    """The rendered text is over ``limit`` characters."""
+    """The rendered text is over ``limit`` characters, or its images, files and audio over ``limit`` bytes."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, is_media: bool = False) -> None:
         self.limit = limit
-        super().__init__(f"the rendered messages are over {limit:,} characters", hint="Shorten the values.")
+        problem, hint = f"are over {limit:,} characters", "Shorten the values."
+        if is_media:
+            problem = f"have over {limit:,} bytes of images, files and audio"
+            hint = "Give fewer of them, or their URLs: no provider takes as much in one request."
+        super().__init__(f"the rendered messages {problem}", hint=hint)

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from promptops.core.floating_models import floats_by_name
-from promptops.core.model import LISTS, OBJECTS, OwnFacts
-from promptops.core.own_facts import KINDS, LONGEST_REASON, MOST_MODELS, is_reason
+from promptops.core.model import LISTS, OBJECTS, Json, OwnFacts
+from promptops.core.own_facts import BOUNDS, KINDS, LONGEST_REASON, MOST_MODELS, is_reason
 from promptops.core.parameters import ANTHROPIC, OPENAI, TABLE, Api, provider_of
 from promptops.source.app_file import PINNED_MODEL
 from promptops.source.parameters import PARAMETERS
@@ -64,6 +64,11 @@ def _is_right(said: Fields, model: str, key: str) -> bool:
         hint = Near(unknown[0], PARAMETERS)
         said.add("unknown-setting", key, f"'{key}': unknown parameter '{short(unknown[0])}'", hint)
         return False
+    if key == "bounds" and (wrong := [end for end in _ends(value) if end not in BOUNDS]):
+        said.add(
+            "unknown-setting", key, f"'{key}': unknown key '{short(wrong[0])}'", Near(wrong[0], BOUNDS, "Its keys are")
+        )
+        return False
     if not right(value):
         said.add("wrong-value", key, f"'{key}' must be {expected}, got {shown(value)}")
         return False
@@ -71,6 +76,12 @@ def _is_right(said: Fields, model: str, key: str) -> bool:
         said.add("wrong-value", key, f"'{short(model)}' floats by its name", "Name the snapshot that it stands for.")
         return False
     return key != "takes" or all(_has_field(said, model, name) for name in names)
+
+
+def _ends(bounds: Json) -> list[str]:
+    """The keys of each parameter's bounds."""
+    ranges = bounds.values() if isinstance(bounds, OBJECTS) else ()
+    return [end for each in ranges if isinstance(each, OBJECTS) for end in each]
 
 
 def _has_field(said: Fields, model: str, name: str) -> bool:

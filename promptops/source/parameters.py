@@ -143,7 +143,7 @@ def _problem(parameter: Parameter, value: Json) -> tuple[str, str] | None:
     if parameter.choices and value not in parameter.choices:
         return "wrong-value", f"one of {', '.join(parameter.choices)}"
     if isinstance(value, int | float) and not parameter.low <= value <= parameter.high:
-        return "wrong-value", f"from {parameter.low:g} to {parameter.high:g}"
+        return "wrong-value", f"from {parameter.low:,} to {parameter.high:,}"
     return None
 
 

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from promptops.core.media import media_type_of, require_kind, sniff
 from promptops.core.model import OBJECTS, VARIABLE, Input, Message, Prompt, Role
 from promptops.core.part_bytes import blob_of, filename_flaw
-from promptops.core.part_forms import part_flaw
+from promptops.core.part_forms import SPEAKERS, part_flaw
 from promptops.core.parts import DETAILS, MAX_EMBEDDED, Part, PartType, url_template_flaw
 from promptops.source.cache_twins import CACHE_TWINS
 from promptops.source.text.fields import Fields, is_lfs_pointer
@@ -180,6 +180,8 @@ def refuse_untaken_parts(fields: Fields, prompt: Prompt) -> None:
         if not isinstance(message, Message):
             continue
         for number, part in enumerate(message.parts):
+            if part.type is not PartType.TEXT and message.role not in SPEAKERS:
+                continue  # which has a finding of its own, whatever the model
             if flaw := part_flaw(prompt.model, part, message.role):
                 place = (*fields.path, "messages", at, "content", number)
                 fields.report.add("part-not-taken", fields.document.offset(place), flaw)
@@ -199,7 +201,7 @@ def _type(entry: Fields) -> PartType | None:
 
 
 def _check_role(entry: Fields, kind: PartType, role: Role | None) -> None:
-    if role not in (None, Role.USER, Role.TOOL):
+    if role is not None and role not in SPEAKERS:
         hint = f"Put the {kind} into a message of role user."
         entry.add("wrong-value", "type", f"a message of role {role} has no part but text, in any API", hint)
 

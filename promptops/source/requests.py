@@ -7,16 +7,18 @@ from typing import Any, Final
 
 from promptops.core.cache_marks import too_many
 from promptops.core.errors import ParameterNotTaken, PromptopsError
-from promptops.core.model import LISTS, Engine, Json, Message, Prompt
+from promptops.core.model import LISTS, Engine, Json, Message, Placeholder, Prompt, Role
 from promptops.core.models.refusal import Refusal
 from promptops.core.models.refusals import refusals
 from promptops.core.models.samples import sample_histories, sample_values
 from promptops.core.parameters import EXTRA, OPENAI, flaws, provider_of
-from promptops.core.part_forms import part_flaw
+from promptops.core.part_forms import SPEAKERS, part_flaw
+from promptops.core.parts import Part, PartType
 from promptops.core.provider_arguments import openai_responses
 from promptops.core.requests.embeddings import is_embedding
 from promptops.core.requests.endpoints import canonical
 from promptops.core.requests.routes import has_request, request_of
+from promptops.core.system_places import SYSTEM
 from promptops.core.template.template import Template
 from promptops.core.tools import tool_flaw
 from promptops.source.parameters import camel
@@ -61,6 +63,20 @@ def _report_left_out(fields: Fields, prompt: Prompt) -> None:
             fields.report.add("request-doubtful", place, problem, "Add a part of text.")
 
 
+def _report_without_history(fields: Fields, prompt: Prompt) -> None:
+    """Reports a conversation that may be left out of a prompt with no other message that its API needs."""
+    places = prompt.placeholders
+    if not all(each.optional for each in places) or any(message.role not in SYSTEM for message in prompt.written):
+        return
+    try:
+        request_of(prompt, as_written(prompt))
+    except PromptopsError as error:  # since one with a conversation could be built
+        at = next(at for at, message in enumerate(prompt.messages) if isinstance(message, Placeholder))
+        place = fields.document.offset((*fields.path, "messages", at))
+        hint = "Say `optional: false`, or add a message of role user."
+        fields.report.add("request-doubtful", place, error.message, hint)
+
+
 def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]) -> None:
     """Builds the request. Too many cache marks, and a parameter or a tool that the API does not take, were reported
     where they are written."""
@@ -68,6 +84,8 @@ def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]
         return
     try:
         request_of(prompt, messages)
+        if prompt.placeholders:
+            _report_without_history(fields, prompt)
     except PromptopsError as error:
         if too_many(prompt) or any(True for _ in flaws(prompt.model, prompt.parameters, prompt.own_facts)):
             return
@@ -95,7 +113,7 @@ def _report_unbuilt(
     """Reports a request that cannot be built, for a reason that has no finding yet."""
     parts = [(message.role, part) for message in prompt.written for part in message.parts]
     has_tools = _has_tools_of_provider(prompt)
-    if any(part_flaw(prompt.model, part, role) for role, part in parts):
+    if any(_has_finding(prompt, part, role) for role, part in parts):
         return
     if has_tools and any(tool_flaw(prompt.model, tool) for tool in prompt.tools):
         return
@@ -104,6 +122,11 @@ def _report_unbuilt(
     elsewhere = canonical(provider_of(prompt.model)[0]) in _OWN_API or any(part.input for _, part in parts)
     code = "request-doubtful" if has_tools or (parts and elsewhere) else "request-refused"
     fields.add(code, "messages" if parts else "model", error.message, str(error.hint))
+
+
+def _has_finding(prompt: Prompt, part: Part, role: Role) -> bool:
+    is_misplaced = part.type is not PartType.TEXT and role not in SPEAKERS
+    return is_misplaced or bool(part_flaw(prompt.model, part, role))
 
 
 def _has_tools_of_provider(prompt: Prompt) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from promptops.core.errors import Invalid, MissingVariable, OutputTooLarge, UnknownVariable, VariableInvalid
 from promptops.core.model import Engine, Json, Message, Placeholder, Prompt, Role
 from promptops.core.template.template import Template
-from tests.client.prompts import CLAUDE, made
+from tests.client.prompts import CLAUDE, GPT, made
 
 SYSTEM = Message(role=Role.SYSTEM, content="Be {{tone}}.")
 USER = Message(role=Role.USER, content="{{question}}")
@@ -310,3 +310,57 @@ def test_anthropic_caches_a_conversation_up_to_its_last_block_where_the_prompt_s
     values: dict[str, Any] = {"history": [said()], **VALUES}
     assert found.to_anthropic(**values)["extra_body"] == cached
     assert found.request(**values).body["cache_control"] == {"type": "ephemeral"}
+
+
+@pytest.mark.parametrize(
+    ("way", "model", "api"),
+    [
+        ("to_openai_responses", GPT, "OpenAI responses"),
+        ("to_anthropic", CLAUDE, "Anthropic messages"),
+        ("to_gemini", "google/gemini-3-pro-preview", "Gemini"),
+        ("to_bedrock", "bedrock/amazon.nova-pro-v1:0", "Bedrock Converse"),
+        ("to_mistral", "mistral/mistral-large-2411", "Mistral chat completions"),
+        ("request", CLAUDE, "Anthropic messages"),
+    ],
+)
+@pytest.mark.parametrize("given", [{}, {"history": []}])
+def test_a_request_without_any_message_is_refused_and_names_the_placeholder(
+    way: str, model: str, api: str, given: dict[str, Any]
+) -> None:
+    place = Placeholder(name="history", optional=True)
+    found = made(model=model, messages=(SYSTEM, place), parameters={"maxTokens": 9})
+    problem = f"without messages in 'history', prompt 'answer' has none that {api} takes"
+    with pytest.raises(Invalid, match=problem) as error:
+        getattr(found, way)(tone="brief", **given)
+    assert "at least one message of the user" in str(error.value.hint)
+    getattr(found, way)(tone="brief", history=[{"role": "user", "content": "Hi"}])
+
+
+def test_chat_completions_take_a_message_of_the_system_alone_and_no_empty_list() -> None:
+    place = Placeholder(name="history", optional=True)
+    system = [{"role": "system", "content": "Be brief."}]
+    assert made(messages=(SYSTEM, place)).to_openai(tone="brief")["messages"] == system
+    with pytest.raises(Invalid, match="without messages in 'history'"):
+        made(messages=(place,)).to_openai()
+    with pytest.raises(Invalid, match="without messages in 'history'"):
+        made(messages=(place,), model="openai/text-embedding-3-small").request()
+
+
+@pytest.mark.parametrize("kind", ["image_url", "file", "input_audio"])
+def test_the_images_of_a_long_conversation_are_bounded_together(kind: str) -> None:
+    data = {
+        "image_url": b"\x89PNG\r\n\x1a\n",
+        "file": b"%PDF-1.7",
+        "input_audio": b"RIFF\0\0\0\0WAVE",
+    }[kind]
+    text = base64.b64encode(data.ljust(4 * 1024 * 1024, b"\0")).decode()
+    said = {
+        "image_url": {"url": f"data:image/png;base64,{text}"},
+        "file": {"file_data": f"data:application/pdf;base64,{text}"},
+        "input_audio": {"data": text, "format": "wav"},
+    }[kind]
+    picture = {"role": "user", "content": [{"type": kind, kind: said}]}
+    template = Template.compile(prompt(PLACE))
+    assert len(template.render({"history": [picture] * 15})) == 15
+    with pytest.raises(OutputTooLarge, match="over 67,108,864 bytes of images, files and audio"):
+        template.render({"history": [picture] * 16})

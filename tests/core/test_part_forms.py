@@ -206,3 +206,23 @@ def test_a_cache_mark_of_a_part_stays_with_anthropic_alone() -> None:
     for api in Api:
         forms = json.dumps(to_parts(api, marked), default=str)
         assert forms.count("cache_control") == (3 if api is Api.ANTHROPIC else 0), api
+
+
+@pytest.mark.parametrize("way", ["to_openai", "to_anthropic", "to_openai_responses", "to_gemini", "to_bedrock"])
+def test_parts_without_a_character_are_sent_as_a_text_without_one(way: str) -> None:
+    """An API refuses both, with words of its own, and not with those of an empty list."""
+
+    def last(*parts: Part, content: str = "") -> Any:
+        messages = (
+            Message(role=Role.USER, content="Hi"),
+            Message(role=Role.ASSISTANT, content="", parts=parts),
+        )
+        if content:
+            messages = (*messages[:1], Message(role=Role.ASSISTANT, content=content))
+        call = getattr(made(messages=messages, parameters={"maxTokens": 9}), way)(q="")
+        return (call.get("messages") or call.get("contents") or call.get("input"))[-1]
+
+    parts = last(Part(type=PartType.TEXT, text="{{q}}"))
+    assert parts.get("content", parts.get("parts")) != []
+    if way in ("to_anthropic", "to_bedrock"):
+        assert parts == last(content="{{q}}")

@@ -15,7 +15,7 @@ from promptops.core.contract import bump_of, compare
 from promptops.core.digest import canonical, digest
 from promptops.core.errors import Invalid, MissingVariable, OutputTooLarge, VariableInvalid
 from promptops.core.features import UNDERSTOOD, features_of, requires_of
-from promptops.core.model import Bump, Content, Engine, Message, Prompt, Role
+from promptops.core.model import Bump, Content, Engine, Input, Message, Prompt, Role
 from promptops.core.part_bytes import blob_of
 from promptops.core.parts import Part, PartType, shown_content, url_flaw, url_template_flaw
 from promptops.core.release_bytes import content_from_bytes, encode
@@ -288,3 +288,22 @@ def test_text_that_becomes_a_part_is_a_change_of_what_is_sent() -> None:
 def test_urls_of_the_web_are_taken() -> None:
     for url in ("https://example.com", "http://localhost:8000/a.png", "HTTPS://EXAMPLE.COM/ä?x=1"):
         assert url_flaw(url) == ""
+
+
+def test_a_message_of_nothing_but_images_that_were_left_out_is_a_text_without_a_character() -> None:
+    photo = Input(name="photo", schema={"type": "image", "default": None})
+    part = Part(type=PartType.IMAGE, input="photo")
+    found = replace(prompt_of(part), inputs=(photo,))
+    assert Template.compile(found).render({})[1] == {"role": "user", "content": ""}
+
+
+def test_the_bytes_of_variables_are_bounded_together() -> None:
+    names = [f"p{at}" for at in range(5)]
+    inputs = tuple(Input(name=name, schema={"type": "image"}) for name in names)
+    found = replace(prompt_of(*(Part(type=PartType.IMAGE, input=name) for name in names)), inputs=inputs)
+    template = Template.compile(found)
+    large = PNG.ljust(14 * 1024 * 1024, b"\0")
+    with pytest.raises(OutputTooLarge, match="over 67,108,864 bytes of images, files and audio") as error:
+        template.render(dict.fromkeys(names, large))
+    assert "their URLs" in str(error.value.hint)
+    template.render({**dict.fromkeys(names, large), "p0": {"url": "https://example.com/a.png"}})

@@ -137,14 +137,46 @@ def test_a_check_of_answers_knows_no_history() -> None:
 @pytest.mark.parametrize(
     "model", ["anthropic/claude-opus-5", "openai/gpt-5.4-2026-03-05", "mistral/mistral-large-2411"]
 )
-@pytest.mark.parametrize("optional", ["", ", optional: true"])
-def test_a_request_is_built_with_a_message_of_a_user_in_its_place(model: str, optional: str) -> None:
+@pytest.mark.parametrize(
+    ("optional", "more"), [("", ()), (", optional: true", ("{role: assistant, content: Hello.}", USER))]
+)
+def test_a_request_is_built_with_a_message_of_a_user_in_its_place(
+    model: str, optional: str, more: tuple[str, ...]
+) -> None:
     text = file(
         "{role: system, content: Be brief.}",
         f"{{role: placeholder, name: history{optional}}}",
+        *more,
         more="modelParameters: {maxTokens: 99}\n",
     ).replace("openai/gpt-4o-2024-08-06", model)
     assert [found for found in prompt_findings(text) if found.code.startswith("request")] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "messages", "line"),
+    [
+        ("anthropic/claude-opus-5", ("{role: system, content: Be brief.}",), 4),
+        ("google/gemini-2.5-flash-001", ("{role: system, content: Be brief.}",), 4),
+        ("bedrock/anthropic.claude-opus-5", ("{role: developer, content: Be brief.}",), 4),
+        ("mistral/mistral-large-2411", ("{role: system, content: Be brief.}",), 4),
+        ("openai/gpt-4o-2024-08-06", (), 3),
+        ("openai/gpt-4o-2024-08-06", ("{role: system, content: Be brief.}",), 0),  # chat completions take it
+        ("my-own/model-2026-01-01", ("{role: system, content: Be brief.}",), 0),
+    ],
+)
+def test_a_conversation_that_may_be_left_out_where_no_other_message_is_sent(
+    model: str, messages: tuple[str, ...], line: int
+) -> None:
+    for optional, at in ((", optional: true", line), ("", 0)):
+        text = file(
+            *messages,
+            f"{{role: placeholder, name: history{optional}}}",
+            more="modelParameters: {maxTokens: 99}\n",
+        ).replace("openai/gpt-4o-2024-08-06", model)
+        found = [each for each in prompt_findings(text) if each.code.startswith("request")]
+        assert [(each.code, each.line) for each in found] == ([("request-doubtful", at)] if at else [])
+        assert all(each.message.startswith("without messages in 'history', prompt 'answer' has none") for each in found)
+        assert all("optional: false" in each.hint for each in found)
 
 
 def test_what_an_api_refuses_of_a_message_behind_it_is_at_that_message() -> None:

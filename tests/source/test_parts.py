@@ -15,7 +15,7 @@ from promptops.core.part_bytes import blob_of
 from promptops.core.parts import Part, PartType
 from promptops.core.release_bytes import encode
 from promptops.source.lint.lint import check
-from tests.source.memory import checked, codes, workspace
+from tests.source.memory import checked, codes, prompt_findings, workspace
 from tests.support import media
 
 HEAD = "model: openai/gpt-5.2-2025-12-11\n"
@@ -327,3 +327,12 @@ def test_a_variable_of_a_type_that_the_provider_does_not_take_is_found() -> None
         "part-not-taken: audio cannot be sent to Anthropic messages"
     ]
     assert not findings("{type: text, text: hi}", "{type: image, input: shelf}", head=CLAUDE)
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o-2024-08-06", "anthropic/claude-opus-5", "mistral/mistral-large-2411"])
+@pytest.mark.parametrize("role", ["system", "assistant"])
+def test_an_image_in_a_message_of_another_role_has_one_finding(model: str, role: str) -> None:
+    image = "{type: image, url: 'https://example.com/a.png'}"
+    text = f"model: {model}\nmodelParameters: {{maxTokens: 9}}\nmessages:\n  - {{role: user, content: hi}}\n"
+    [found] = prompt_findings(f"{text}  - {{role: {role}, content: [{image}]}}\n  - {{role: user, content: so?}}\n")
+    assert found.code == "wrong-value" and f"a message of role {role} has no part but text" in found.message

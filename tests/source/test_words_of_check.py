@@ -92,6 +92,7 @@ def test_inputs_as_other_tools_list_them_are_no_part_of_the_release(inputs: str)
         ("Costs {price:.2f}, from {user.name!r}", "{price:.2f}, {user.name!r}"),
         ("{a} {b} {c} {d} {e} {f}", "{a}, {b}, {c}, {d}, {e}, …"),
         ("`{code}` and {text}", "{text}"),
+        ("{total:,} of {share:>8.1%} on {day:%Y-%m-%d}, {n:05d}", "{total:,}, {share:>8.1%}, {day:%Y-%m-%d}, {n:05d}"),
     ],
 )
 def test_a_placeholder_that_no_template_fills_in_is_a_warning(content: str, shown: str) -> None:
@@ -113,6 +114,8 @@ def test_a_placeholder_that_no_template_fills_in_is_a_warning(content: str, show
         "In braces {{{q}}} and { q } and {a, b} and {}",
         "Nothing but {{ q }}",
         "100 %(sure)",
+        "Answer with {a: b}, {a:b}, {a:1} or {a:}",
+        "A body of {return} or {pass}, and {null}, {undefined}",
     ],
 )
 def test_braces_with_another_meaning_are_no_placeholder(content: str) -> None:

@@ -91,9 +91,9 @@ def _out_of_bounds(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:
     for name, (low, high) in facts.bounds.items():
         value = prompt.parameters.get(name)
         if isinstance(value, int | float) and not _is_within(value, low, high):
-            words = " to ".join(f"{bound:g}" for bound in (low, high) if bound is not None)
+            words = " to ".join(f"{bound:,}" for bound in (low, high) if bound is not None)
             side = "" if None not in (low, high) else "at most " if low is None else "at least "
-            problem = f"'{name}' is {value:g}, and {prompt.model} takes {side}{words}"
+            problem = f"'{name}' is {value:,}, and {prompt.model} takes {side}{words}"
             yield refused(name, problem, facts.source("bounds"))
 
 

@@ -58,6 +58,8 @@ _FAMILY: Final = re.compile(r"(?:[a-z-]{2,8}\.)?(anthropic|amazon|mistral)\.")
 _TIERS: Final = {"auto": None, **{tier: tier for tier in ("default", "flex", "priority", "reserved")}}
 _EFFORTS: Final = {effort: effort for effort in ("low", "medium", "high", "xhigh", "max")}
 _CHOICES: Final[Mapping[str, Json]] = {"auto": {"auto": {}}, "required": {"any": {}}}
+_BLANK: Final[list[Json]] = [{"text": ""}]
+"""What parts without a character are: the same as a text without one."""
 
 
 def bedrock_converse(prompt: Prompt, messages: Messages) -> dict[str, Json]:
@@ -72,7 +74,7 @@ def bedrock_converse(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         require_few_marks(prompt)
         messages = with_marks(CONTROL, messages)
     system, spoken = split_system(messages, model)
-    require_spoken(spoken, prompt.name, Api.BEDROCK)
+    require_spoken(spoken, prompt, Api.BEDROCK)
     call: dict[str, Json] = {"modelId": model} if model else {}
     call |= mapped(
         Api.BEDROCK,
@@ -121,9 +123,13 @@ def _blocks(message: Mapping[str, Any]) -> list[Json]:
     calls = message.get("tool_calls", ())
     if message["role"] == Role.TOOL:
         content, marked = without_marks(message["content"])
-        answer: Json = {"toolResult": {"toolUseId": message["tool_call_id"], "content": _parts(content, Role.TOOL)}}
+        answer: Json = {
+            "toolResult": {"toolUseId": message["tool_call_id"], "content": _parts(content, Role.TOOL) or _BLANK}
+        }
         return [answer, _point()] if marked else [answer]
     blocks = _parts(message["content"], message["role"]) if message["content"] or not calls else []
+    if not blocks and not calls:
+        return _BLANK
     for call in calls:
         use: Json = {"toolUseId": call["id"], "name": call["function"]["name"], "input": arguments_of(call)}
         blocks.append({"toolUse": use})

@@ -17,7 +17,7 @@ from promptops.core.json_value import OBJECTS, Json
 from promptops.core.model import Prompt
 from promptops.core.parameters import EXTRA, Api, provider_of
 from promptops.core.part_forms import text_of
-from promptops.core.provider_arguments import require_own
+from promptops.core.provider_arguments import require_messages, require_own
 from promptops.core.requests.mapping import Messages
 
 _EMBEDS: Final = re.compile(r"(?:.*[^a-z])?(?:embed(?:ding|dings|der)?|voyage)(?:[^a-z].*)?", re.DOTALL)
@@ -65,6 +65,7 @@ def _texts(prompt: Prompt, messages: Messages) -> list[str]:
     for name in prompt.parameters:
         if name not in (EXTRA, _USER):
             raise ParameterNotTaken(name, "embeddings", hint="It is a parameter of chats. Remove it.")
+    require_messages(messages, prompt, Api.OPENAI_CHAT)
     return [text_of(message["content"], Api.OPENAI_CHAT) for message in messages]
 
 

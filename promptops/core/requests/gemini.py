@@ -82,7 +82,7 @@ def gemini_content(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     """
     system = [message for message in messages if message["role"] in SYSTEM]
     spoken = [message for message in messages if message["role"] not in SYSTEM]
-    require_spoken(spoken, prompt.name, Api.GEMINI)
+    require_spoken(spoken, prompt, Api.GEMINI)
     config = mapped(Api.GEMINI, prompt.parameters, _FIELDS, lambda name, value: _value(prompt, name, value))
     if system:
         joined = "\n\n".join(text_of(message["content"], Api.GEMINI) for message in system)

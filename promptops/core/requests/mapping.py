@@ -8,8 +8,9 @@ from typing import Any, Final, TypeAlias
 
 from promptops.core.errors import Invalid, ParameterNotTaken
 from promptops.core.json_value import Json
+from promptops.core.model import Prompt
 from promptops.core.parameters import Api, put
-from promptops.core.provider_arguments import require_calls
+from promptops.core.provider_arguments import require_calls, require_messages
 from promptops.core.template.values import plain
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
@@ -66,15 +67,16 @@ def arguments_of(call: Mapping[str, Any]) -> Json:
     return value
 
 
-def require_spoken(spoken: Messages, prompt: str, api: Api) -> None:
+def require_spoken(spoken: Messages, prompt: Prompt, api: Api) -> None:
     """Refuses messages that are all the system's, and what :func:`require_calls` does.
 
     Raises:
         Invalid: see above.
     """
+    require_messages(spoken, prompt, api)
     if not spoken:
         raise Invalid(
-            f"all messages of prompt '{prompt}' are the system's, and {api} needs one of the user",
+            f"all messages of prompt '{prompt.name}' are the system's, and {api} needs one of the user",
             hint="Make the last one `role: user`.",
         )
     require_calls(spoken, api)

@@ -58,7 +58,7 @@ def mistral_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     Raises:
         ParameterNotTaken, Invalid: Mistral does not take a parameter, a tool or a message.
     """
-    require_spoken([message for message in messages if message["role"] not in SYSTEM], prompt.name, Api.MISTRAL)
+    require_spoken([message for message in messages if message["role"] not in SYSTEM], prompt, Api.MISTRAL)
     call: dict[str, Json] = {"model": provider_of(prompt.model)[1]} if prompt.model else {}
     call["messages"] = [_message(message, is_last=message is messages[-1]) for message in messages]
     parameters = {name: value for name, value in prompt.parameters.items() if name != EXTRA}

@@ -58,6 +58,13 @@ def size_of(messages: Sequence[Mapping[str, Any]]) -> int:
     return size
 
 
+def media_size_of(messages: Sequence[Mapping[str, Any]]) -> int:
+    """Returns the bytes of the images, files and audio in rendered messages, as those of their base64."""
+    parts = [part for message in messages if not isinstance(message["content"], str) for part in message["content"]]
+    said = [part[part["type"]] for part in parts if part["type"] != "text"]
+    return sum(len(text) for fields in said for text in fields.values()) * 3 // 4
+
+
 def _message(value: Json, at: str, placeholder: Placeholder) -> dict[str, Any]:
     fields = mapping(value, at, (*_KEYS, *_IGNORED), "a message")
     role = _role(fields, at)

@@ -62,7 +62,7 @@ class Layout:
                     content.append({"type": kind, kind: next(left)["content"]})
                 elif (part := late(left, values)) is not None:
                     content.append(part)
-            messages.append({"role": role, "content": content})
+            messages.append({"role": role, "content": content or ""})
         return messages
 
 

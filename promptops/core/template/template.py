@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from promptops.core.cached import Cached
 from promptops.core.errors import MissingVariable, OutputTooLarge, TemplateInvalid
 from promptops.core.model import Engine, Json, Message, Placeholder, Prompt
-from promptops.core.template.history import size_of
+from promptops.core.template.history import media_size_of, size_of
 from promptops.core.template.simple import TagKind, each_tag
 from promptops.core.template.values import Signature, text_of
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 LIMIT = 1_000_000
 """Characters of all rendered messages of a prompt by default: about 250,000 tokens, far above prompts in use."""
+
+MOST_MEDIA = 64 * 1024 * 1024
+"""Bytes of the images, files and audio of one rendering: twice what Anthropic takes in a request (32 MB), and above the
+50 MB that OpenAI takes of files. A conversation grows by them with each turn, and so would the memory of a server."""
 
 
 def variables(text: str, engine: Engine) -> frozenset[str]:
@@ -132,7 +136,7 @@ class Template:
             MissingVariable: a variable or field has no value.
             UnknownVariable: a value has a name that the prompt does not use.
             VariableInvalid: a value is not JSON or does not fit the schema of its input, or is no list of messages.
-            OutputTooLarge: the messages are over the limit.
+            OutputTooLarge: the messages are over the limit, or have over 64 MiB of images, files and audio.
             TemplateInvalid: the Jinja template fails on these values.
         """
         messages = self._fast.render(values) if self._fast is not None else None
@@ -163,6 +167,8 @@ class Template:
             if place.cache and history:
                 history[-1] = Cached(history[-1])
             rendered[place.at : place.at] = history
+        if media_size_of(rendered) > MOST_MEDIA:
+            raise OutputTooLarge(MOST_MEDIA, is_media=True)
         return rendered
 
 
