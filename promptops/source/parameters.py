@@ -7,12 +7,13 @@ widest of all these providers: a value that is refused here is refused by every 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from promptops.core.errors import ParameterNotTaken
 from promptops.core.model import Json, OwnFacts, ResponseFormat
 from promptops.core.parameters import ANTHROPIC, Api, flaws, provider_of, require_format
+from promptops.core.template.simple import TagKind, each_tag
 from promptops.source.text.fields import Fields, shown
 from promptops.source.text.findings import Near, short
 
@@ -103,7 +104,27 @@ def read_parameters(fields: Fields, *, unknown: str) -> dict[str, Json]:
                 fields.add(problem[0], key, f"'{key}' must be {problem[1]}, got {shown(value)}")
             else:
                 result[name] = value
+                _refuse_tags(fields, key, value)
     return result
+
+
+def _refuse_tags(fields: Fields, key: str, value: Json) -> None:
+    """Reports what looks like a variable in the texts of a parameter: only messages are templates."""
+    if isinstance(value, int | float):
+        return
+    tags = (tag for text in _texts_in(value) if "{{" in text for tag in each_tag(text))
+    found = next((tag.text for tag in tags if tag.kind is TagKind.VARIABLE), "")
+    if found:
+        message = f"'{short(key)}' has {short(found)}, which is sent as it stands: only messages are templates"
+        fields.add("tag-in-parameter", key, message, "Set it in the application's call.")
+
+
+def _texts_in(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | Sequence):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts_in(item)
 
 
 def refuse_untaken(
@@ -133,6 +154,12 @@ def refuse_untaken_format(fields: Fields, model: str | None, response_format: Re
             require_format(Api.ANTHROPIC, response_format)
     except ParameterNotTaken as flaw:
         fields.add("parameter-not-taken", "responseFormat", flaw.message, flaw.hint)
+
+
+def problem_of(name: str, value: Json) -> str:
+    """Returns which values a parameter takes, if this is none of them; else nothing."""
+    problem = _problem(PARAMETERS[name], value)
+    return problem[1] if problem else ""
 
 
 def _problem(parameter: Parameter, value: Json) -> tuple[str, str] | None:

@@ -19,6 +19,7 @@ from promptops.source.answer_checks import read_answer_checks
 from promptops.source.app_file import Pin
 from promptops.source.cache_twins import CACHE_TWINS
 from promptops.source.declared import read_inputs, read_model, read_tools
+from promptops.source.input_fields import check_input_fields
 from promptops.source.messages import read_body, read_messages, report_unknown_keys
 from promptops.source.names import Names
 from promptops.source.origin import Origin
@@ -200,6 +201,9 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
     )
     suite = read_own_suite(fields, prompt, around.judges, names.aliases, around.files)
     refuse_untaken_parts(fields, prompt)
+    own = fields.value.get("inputs")
+    if own or around.inputs:
+        check_input_fields(fields, prompt, {*around.inputs, *(own if isinstance(own, Mapping) else ())})
     check_request(fields, prompt, suite)
     return PromptFile(
         report=fields.report,

@@ -21,6 +21,7 @@ from promptops.core.requests.routes import has_request, request_of
 from promptops.core.system_places import SYSTEM
 from promptops.core.template.template import Template
 from promptops.core.tools import tool_flaw
+from promptops.source.extra_parameters import check_extra
 from promptops.source.parameters import camel
 from promptops.source.suites.read_suite import ReadSuite
 from promptops.source.text.fields import Fields
@@ -44,6 +45,8 @@ def check_request(fields: Fields, prompt: Prompt, suite: ReadSuite | None) -> No
         hint = f"{refusal.hint} {refusal.source}".strip()
         code = "request-refused" if refusal.sure else "request-doubtful"
         fields.report.add(code, _place(fields, refusal), refusal.message, hint)
+    if EXTRA in prompt.parameters:
+        check_extra(fields, prompt, messages)
     _build(fields, prompt, messages)
     _report_left_out(fields, prompt)
 

@@ -34,8 +34,8 @@ from promptops.core.system_places import split_system
 from promptops.core.template.values import plain
 from promptops.core.tools import FUNCTION
 
-_MORE: Final = "additionalModelRequestFields"
-_FIELDS: Final[Mapping[str, str]] = {
+MORE: Final = "additionalModelRequestFields"
+FIELDS: Final[Mapping[str, str]] = {
     "maxTokens": "inferenceConfig.maxTokens",
     "maxCompletionTokens": "inferenceConfig.maxTokens",
     "maxOutputTokens": "inferenceConfig.maxTokens",
@@ -47,12 +47,12 @@ _FIELDS: Final[Mapping[str, str]] = {
     "toolChoice": "toolConfig.toolChoice",
     "serviceTier": "serviceTier.type",
     "metadata": "requestMetadata",
-    "extra": _MORE,
+    "extra": MORE,
 }
 _OF_FAMILY: Final[Mapping[str, Mapping[str, str]]] = {
-    "anthropic": {"topK": f"{_MORE}.top_k", "thinking": f"{_MORE}.thinking", "betas": f"{_MORE}.anthropic_beta"},
-    "amazon": {"topK": f"{_MORE}.inferenceConfig.topK"},
-    "mistral": {"topK": f"{_MORE}.top_k"},
+    "anthropic": {"topK": f"{MORE}.top_k", "thinking": f"{MORE}.thinking", "betas": f"{MORE}.anthropic_beta"},
+    "amazon": {"topK": f"{MORE}.inferenceConfig.topK"},
+    "mistral": {"topK": f"{MORE}.top_k"},
 }
 _FAMILY: Final = re.compile(r"(?:[a-z-]{2,8}\.)?(anthropic|amazon|mistral)\.")
 _TIERS: Final = {"auto": None, **{tier: tier for tier in ("default", "flex", "priority", "reserved")}}
@@ -69,7 +69,6 @@ def bedrock_converse(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         ParameterNotTaken, Invalid: Converse does not take a parameter, a tool or a message, or not for this model.
     """
     model = provider_of(prompt.model)[1]
-    family = found[1] if (found := _FAMILY.match(model)) else ""
     if takes_cache_points(model):
         require_few_marks(prompt)
         messages = with_marks(CONTROL, messages)
@@ -79,7 +78,7 @@ def bedrock_converse(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     call |= mapped(
         Api.BEDROCK,
         prompt.parameters,
-        {**_FIELDS, **_OF_FAMILY.get(family, {})},
+        fields_of(model),
         lambda name, value: _value(prompt, name, value),
     )
     if system:
@@ -92,6 +91,12 @@ def bedrock_converse(prompt: Prompt, messages: Messages) -> dict[str, Json]:
         hint = "Use `responseFormat: json_schema` with a `jsonSchema`."
         raise ParameterNotTaken(f"responseFormat: {prompt.response_format}", Api.BEDROCK, hint=hint)
     return call
+
+
+def fields_of(model: str) -> Mapping[str, str]:
+    """Returns the fields of parameters for a model, by its name at Bedrock."""
+    found = _FAMILY.match(model)
+    return {**FIELDS, **_OF_FAMILY.get(found[1] if found else "", {})}
 
 
 def _system(message: Mapping[str, Any]) -> list[Json]:

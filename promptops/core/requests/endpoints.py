@@ -7,8 +7,9 @@ GitHub are at https://docs.github.com/en/rest/models/inference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 BEARER: Final = "authorization"
@@ -70,12 +71,33 @@ _NAMES: Final = {
     "x-ai": "xai",
 }
 """Other names of a provider, with ``-`` for ``_``."""
+_SHORTEST: Final = 5
+"""Letters of a name that may be misspelt: shorter ones are too near to each other."""
 
 
 def canonical(provider: str) -> str:
     """Returns the name of a provider in :data:`ENDPOINTS`; any other name in lower case, with ``-`` for ``_``."""
     name = provider.strip().lower().replace("_", "-")
     return _NAMES.get(name, name)
+
+
+def misspelt(provider: str, others: Collection[str] = ()) -> str:
+    """Returns the provider, or one of ``others``, of which a name is one letter away, or two in another order; empty
+    for a name that is known, and for one that is a provider of its own as far as one can see.
+    """
+    known = {*ENDPOINTS, *_NAMES, *others}
+    if provider in known or len(provider) < _SHORTEST or not provider.isalpha():
+        return ""
+    near = get_close_matches(provider, known, n=3, cutoff=0.75)
+    return next((name for name in near if _is_a_slip(provider, name)), "")
+
+
+def _is_a_slip(word: str, right: str) -> bool:
+    start = next((at for at, (one, other) in enumerate(zip(word, right, strict=False)) if one != other), len(word))
+    rest, wanted = word[start:], right[start:]
+    if len(word) == len(right):
+        return rest[1:] == wanted[1:] or (rest[1::-1] == wanted[:2] and rest[2:] == wanted[2:])
+    return rest[1:] == wanted or rest == wanted[1:]
 
 
 def endpoint_of(provider: str) -> Endpoint:

@@ -34,7 +34,7 @@ from promptops.core.system_places import SYSTEM
 from promptops.core.template.values import plain
 from promptops.core.tools import FUNCTION
 
-_FIELDS: Final[Mapping[str, str]] = {
+FIELDS: Final[Mapping[str, str]] = {
     "maxTokens": "max_output_tokens",
     "maxCompletionTokens": "max_output_tokens",
     "maxOutputTokens": "max_output_tokens",
@@ -58,7 +58,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "store": "store",
     "extra": "http_options.extra_body",
 }
-_OUTSIDE: Final = ("system_instruction", "tools", "tool_config", "service_tier", "store")
+OUTSIDE: Final = ("system_instruction", "tools", "tool_config", "service_tier", "store")
 """What of the package's ``config`` stands beside ``generationConfig`` in the body."""
 _OPAQUE: Final = frozenset(("args", "response", "parameters_json_schema", "response_json_schema"))
 """Fields whose values are the prompt's own JSON: their keys are no names of Google's."""
@@ -83,7 +83,7 @@ def gemini_content(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     system = [message for message in messages if message["role"] in SYSTEM]
     spoken = [message for message in messages if message["role"] not in SYSTEM]
     require_spoken(spoken, prompt, Api.GEMINI)
-    config = mapped(Api.GEMINI, prompt.parameters, _FIELDS, lambda name, value: _value(prompt, name, value))
+    config = mapped(Api.GEMINI, prompt.parameters, FIELDS, lambda name, value: _value(prompt, name, value))
     if system:
         joined = "\n\n".join(text_of(message["content"], Api.GEMINI) for message in system)
         config["system_instruction"] = {"parts": [{"text": joined}]}
@@ -95,7 +95,7 @@ def gemini_content(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:
         config["response_json_schema"] = envelope(prompt)["schema"]
     model: dict[str, Json] = {"model": provider_of(prompt.model)[1]} if prompt.model else {}
-    said: dict[str, Json] = {"model": (), "contents": (), **{name: () for name in _OUTSIDE if name in config}}
+    said: dict[str, Json] = {"model": (), "contents": (), **{name: () for name in OUTSIDE if name in config}}
     require_own(Api.GEMINI, prompt, {**said, **_camelled(said)})
     call: dict[str, Json] = {**model, "contents": _contents(spoken)}
     return call | {"config": config} if config else call
@@ -108,7 +108,7 @@ def gemini_body(call: Mapping[str, Json]) -> dict[str, Json]:
     options = config.get("http_options", {})
     extra = options.get("extra_body", {}) if isinstance(options, OBJECTS) else {}
     assert isinstance(extra, OBJECTS)
-    outside = {name: config[name] for name in _OUTSIDE if name in config}
+    outside = {name: config[name] for name in OUTSIDE if name in config}
     inside = {name: value for name, value in config.items() if name not in outside and name != "http_options"}
     generation = {"generation_config": inside} if inside else {}
     body = _camel({"contents": call["contents"], **outside, **generation})

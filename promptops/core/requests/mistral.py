@@ -21,7 +21,7 @@ from promptops.core.requests.mapping import Messages, mapped, one_of, require_sp
 from promptops.core.system_places import SYSTEM
 from promptops.core.tools import FUNCTION, to_tool
 
-_FIELDS: Final[Mapping[str, str]] = {
+FIELDS: Final[Mapping[str, str]] = {
     "maxTokens": "max_tokens",
     "maxCompletionTokens": "max_tokens",
     "maxOutputTokens": "max_tokens",
@@ -62,7 +62,7 @@ def mistral_chat(prompt: Prompt, messages: Messages) -> dict[str, Json]:
     call: dict[str, Json] = {"model": provider_of(prompt.model)[1]} if prompt.model else {}
     call["messages"] = [_message(message, is_last=message is messages[-1]) for message in messages]
     parameters = {name: value for name, value in prompt.parameters.items() if name != EXTRA}
-    call |= mapped(Api.MISTRAL, parameters, _FIELDS, _value)
+    call |= mapped(Api.MISTRAL, parameters, FIELDS, _value)
     if prompt.tools:
         call["tools"] = [_tool(tool) for tool in prompt.tools]
     if prompt.response_format is ResponseFormat.JSON_SCHEMA:

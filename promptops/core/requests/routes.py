@@ -15,7 +15,7 @@ from promptops.core.provider_arguments import anthropic_messages, openai_chat, o
 from promptops.core.requests.batch import MESSAGES
 from promptops.core.requests.bedrock import bedrock_converse
 from promptops.core.requests.embeddings import gemini_embeddings, is_embedding, openai_embeddings
-from promptops.core.requests.endpoints import canonical, endpoint_of
+from promptops.core.requests.endpoints import canonical, endpoint_of, misspelt
 from promptops.core.requests.gemini import gemini_body, gemini_content
 from promptops.core.requests.litellm import litellm_completion
 from promptops.core.requests.mapping import Messages
@@ -45,6 +45,8 @@ def request_of(prompt: Prompt, messages: Messages, provider: str | None = None) 
         raise Invalid(f"{str(provider)[:80]} is no name of a provider", hint="For example 'openai' or 'anthropic'.")
     pinned = canonical(provider_of(prompt.model)[0]) or _DEFAULT
     named = canonical(provider) if provider else pinned
+    if named != pinned and (meant := misspelt(named, _RESPONSES)):
+        raise Invalid(f"there is no provider '{named[:80]}'", hint=f"Did you mean '{meant}'?")
     if named in _RESPONSES:
         return _responses(prompt, messages, "azure" if "azure" in (pinned, named.partition("-")[0]) else _DEFAULT)
     if is_embedding(prompt.model):

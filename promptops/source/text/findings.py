@@ -132,6 +132,8 @@ RULES: dict[str, Rule] = {
     "unused-pin": _warning("A pin of app.yml that no prompt uses."),
     "unused-model": _warning("A model of promptops.yml that no pin and no prompt names."),
     "unknown-parameter": _warning("An unknown model parameter; it stays out of the release."),
+    "parameter-in-extra": _warning("A field of `extra` that has a parameter of its own, by which it is known."),
+    "tag-in-parameter": _warning("`{{ name }}` in a parameter of a model: it is sent as it stands."),
     "parameter-twice": _error("One parameter in both spellings, camelCase and snake_case."),
     "tool-not-taken": _error(
         "A tool that the API of the model's provider does not have. Suppressed, the call refuses it.", fixed=False
@@ -151,6 +153,8 @@ RULES: dict[str, Rule] = {
     "unknown-tag": _error("Text that looks like a tag but is not one. Suppressed, it is literal text.", fixed=False),
     "dollar-tag": _warning("`${{ name }}` without a declared input: it is literal, as in GitHub's tools."),
     "fstring-placeholder": _warning("`{name}`, `{0}` or `%(name)s` in a message: no template fills it in."),
+    "field-ruled-out": _error("`{{ customer.nam }}` where the schema of the input `customer` rules out the field."),
+    "field-of-text": _warning("`{{ customer.name }}` where the input `customer` is declared as text."),
     "template-invalid": _error("A Jinja template outside of what is allowed."),
     "partial-missing": _error("A partial that is not in the app's partials/ folder."),
     "partial-cycle": _error("A partial that includes itself, or partials nested too deeply."),

@@ -76,6 +76,26 @@ def test_responses_of_azure_have_its_path() -> None:
     assert made(model="azure/prod").request("responses", **VALUES).url_path == "/openai/v1/responses"
 
 
+@pytest.mark.parametrize(
+    ("provider", "meant"),
+    [
+        *(("opnai", "openai"), ("opeani", "openai"), ("openaii", "openai"), ("Anthropc", "anthropic")),
+        *(("gemimi", "gemini"), ("reponses", "responses"), ("openrouterr", "openrouter"), ("bedorck", "bedrock")),
+    ],
+)
+def test_a_provider_one_letter_away_from_one_that_is_known_is_a_slip(provider: str, meant: str) -> None:
+    with pytest.raises(Invalid, match=f"there is no provider '{provider.lower()}'") as error:
+        made(model=GPT).request(provider, **VALUES)
+    assert error.value.hint == f"Did you mean '{meant}'?"
+
+
+@pytest.mark.parametrize("provider", ["my-proxy", "openai2", "openai-eu", "grok", "vllm", "groq2", "acme", "cohere"])
+def test_any_other_name_is_a_provider_with_the_api_of_chat_completions(provider: str) -> None:
+    assert made(model=GPT).request(provider, **VALUES).url_path == "/v1/chat/completions"
+    assert made(model=f"{provider}/gpt-4o-2024-08-06").request(**VALUES).provider == provider
+    assert made(model="opnai/gpt-4o-2024-08-06").request(**VALUES).provider == "opnai"  # the pin says where it is
+
+
 def test_a_variable_may_be_called_provider() -> None:
     prompt = made(messages=(Message(role=Role.USER, content="{{provider}}"),))
     assert prompt.request(provider="DHL").body["messages"] == [{"role": "user", "content": "DHL"}]
