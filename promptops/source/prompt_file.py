@@ -115,19 +115,24 @@ def read_prompt(report: Report, name: str, around: Around) -> PromptFile:
         known = _MARKDOWN_KEYS
         if front is None:
             return _assemble(Fields(report, read_yaml(report, end=0), {}, ()), body, name, around)
-        document = read_yaml(report, start=front[0], end=front[1])
+        document = read_yaml(report, start=front[0], end=front[1], optional=_optional(report, around))
         report.suppressions = [*report.suppressions, *in_text(report.text[front[1] :], front[1], report)]
         if document.value is None and not document.problems:
             return _assemble(Fields(report, document, {}, ()), body, name, around)
     else:
-        document = read_yaml(report)
-    report.suites = sorted(span for key in SUITE_KEYS for span in document.spans(key))
+        document = read_yaml(report, optional=_optional(report, around))
+    report.suites = sorted([*document.left_out, *(span for key in SUITE_KEYS for span in document.spans(key))])
     fields = read_fields(report, document, "a prompt")
     if fields is None or _is_of_copilot(fields, around.pins):
         return PromptFile(report=report, name=name)
     if not (_KEYS.issuperset(fields.value) if body is None else set(known).issuperset(fields.value)):
         report_unknown_keys(fields, known, _TWINS if body is None else _MARKDOWN_TWINS)
     return _assemble(fields, body, name, around)
+
+
+def _optional(report: Report, around: Around) -> tuple[str, ...]:
+    """The keys without which the prompt is the same: test data says what ``${{ name }}`` is."""
+    return ("evaluators",) if "${{" in report.text or around.partials.has_dollar else SUITE_KEYS
 
 
 def read_values(report: Report, name: str, document: Document, around: Around) -> PromptFile:
@@ -199,7 +204,9 @@ def _assemble(fields: Fields, body: Origin | None, name: str, around: Around) ->
         and any(isinstance(message, Message) and any(map(has_escapes, message.templates)) for message in messages),
         own_facts=own_facts,
     )
-    suite = read_own_suite(fields, prompt, around.judges, names.aliases, around.files)
+    suite = None
+    if not fields.document.left_out:
+        suite = read_own_suite(fields, prompt, around.judges, names.aliases, around.files)
     refuse_untaken_parts(fields, prompt)
     own = fields.value.get("inputs")
     if own or around.inputs:

@@ -14,6 +14,7 @@ from promptops.core.model import OBJECTS, Json
 from promptops.source.text.findings import Near, Report, short
 from promptops.source.text.strict_yaml import Document, Path, parse
 from promptops.source.text.suppression import in_yaml
+from promptops.source.text.yaml_sections import without_broken
 from promptops.source.tree import MAX_FILE, Tree
 
 _LFS = b"version https://git-lfs.github.com/spec/"
@@ -62,13 +63,23 @@ def report_of(path: str, data: bytes) -> Report:
     return report
 
 
-def read_yaml(report: Report, *, start: int = 0, end: int | None = None, words: Collection[str] = ()) -> Document:
+def read_yaml(
+    report: Report,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    words: Collection[str] = (),
+    optional: Collection[str] = (),
+) -> Document:
     """Parses the report's text, or a part of it, and adds problems and suppressions to the report.
 
-    ``words`` may be keys without quotes (:func:`~promptops.source.text.strict_yaml.parse`).
+    ``words`` may be keys without quotes (:func:`~promptops.source.text.strict_yaml.parse`). Entries of ``optional`` are
+    left out where they are not YAML.
     """
     text = report.text[start:end] if start or end is not None else report.text
     document = parse(text, base=start, words=words)
+    if optional and document.root is None and document.problems:
+        document = without_broken(document, optional)
     for problem in document.problems:
         report.add(problem.code, problem.offset, problem.message, problem.hint)
     report.escaped = document.escaped

@@ -75,7 +75,8 @@ class Document:
     """A parsed text. ``value`` is None if the text is empty or could not be parsed; ``problems`` are all its problems.
 
     ``base`` is the offset of the text in its file. ``escaped`` are the offsets and texts of quoted scalars that hold
-    characters which are written as escapes, so that they cannot be seen in the file.
+    characters which are written as escapes, so that they cannot be seen in the file. ``left_out`` are begin and end of
+    entries that could not be read (:mod:`promptops.source.text.yaml_sections`).
     """
 
     text: str
@@ -84,6 +85,7 @@ class Document:
     root: Node | None = None
     problems: Sequence[Problem] = ()
     escaped: Sequence[tuple[int, str]] = ()
+    left_out: Sequence[tuple[int, int]] = ()
     _keys: dict[int, dict[str, tuple[Node, Node]]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _places: dict[int, Places | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
