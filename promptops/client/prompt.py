@@ -314,7 +314,11 @@ Fallback: TypeAlias = "Described | Prompt"
 
 
 class _Lenient:
-    """Renders, and ignores the variables that the text does not use."""
+    """Renders, and ignores the variables that the text does not use.
+
+    A text declares no inputs, so its variables take any JSON value: what is wrong with one is for the schema of the
+    prompt that it replaces, and would be no reason to fail in an outage.
+    """
 
     __slots__ = ("_template", "names")
 

@@ -54,5 +54,5 @@ class OutputTooLarge(Invalid):
         problem, hint = f"are over {limit:,} characters", "Shorten the values."
         if is_media:
             problem = f"have over {limit:,} bytes of images, files and audio"
-            hint = "Give fewer of them, or their URLs: no provider takes as much in one request."
+            hint = "Give fewer of them, or their URLs."
         super().__init__(f"the rendered messages {problem}", hint=hint)

@@ -30,7 +30,9 @@ _MAX_CONTENT = 1 << 20  # bytes, as of a release
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadApp:
-    """A read app. It may have errors: look at its reports."""
+    """A read app. It may have errors: look at its reports. ``uses`` are the files that its messages embed, each
+    with the first place that names it.
+    """
 
     folder: AppFolder
     name: str
@@ -38,6 +40,7 @@ class ReadApp:
     prompts: tuple[PromptFile, ...]
     partials: Partials
     embedded: Mapping[str, Report] = field(default_factory=dict)
+    uses: Mapping[str, tuple[Report, int]] = field(default_factory=dict)
     suite_files: tuple[ReadSuite, ...] = ()
     suite_reports: tuple[Report, ...] = ()
 
@@ -111,7 +114,15 @@ def read_app(
         files=files,
     )
     prompts = tuple(_prompts(tree, folder, file.report, around, only))
-    app = ReadApp(folder=folder, name=name, file=file, prompts=prompts, partials=partials, embedded=files.reports)
+    app = ReadApp(
+        folder=folder,
+        name=name,
+        file=file,
+        prompts=prompts,
+        partials=partials,
+        embedded=files.reports,
+        uses=files.uses,
+    )
     _links(app)
     if not prompts and not file.report:
         file.report.add("no-prompts", 0, "the app has no prompt file", f"Files end in {', '.join(ENDINGS)}.")

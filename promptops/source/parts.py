@@ -56,7 +56,8 @@ Expand: TypeAlias = Callable[[Fields, str, str], "tuple[str, frozenset[str]] | N
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppFiles:
     """The files of an app that messages may embed, or those that cases may name: their paths below the app's folder, of
-    which each begins with ``root``, and those of other entries. One has at most ``most`` bytes.
+    which each begins with ``root``, and those of other entries. One has at most ``most`` bytes. ``uses`` are the paths
+    in the tree of those that were read, each with the first place that names it.
     """
 
     tree: Tree | None = None
@@ -66,6 +67,7 @@ class AppFiles:
     others: frozenset[str] = frozenset()
     most: int = MAX_EMBEDDED
     reports: dict[str, Report] = field(default_factory=dict)
+    uses: dict[str, tuple[Report, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, tree: Tree, folder: str, paths: Iterable[str], others: Iterable[str], root: str = FILES) -> AppFiles:
@@ -87,6 +89,7 @@ class AppFiles:
             return None
         try:
             data = self._read(path)
+            self.uses.setdefault(self._full(path), (entry.report, entry.document.offset((*entry.path, key))))
         except OSError as error:
             entry.add("file-unreadable", key, str(error) or type(error).__name__)
             return None
@@ -102,11 +105,14 @@ class AppFiles:
 
     def _read(self, path: str) -> bytes:
         assert self.tree is not None
-        full = f"{self.folder}/{path}".removeprefix("/")
+        full = self._full(path)
         data = self.tree.read(full, self.most)
         if full not in self.reports:
             self.reports[full] = Report(full, "" if sniff(data) else data.decode("utf-8", "replace"))
         return data
+
+    def _full(self, path: str) -> str:
+        return f"{self.folder}/{path}".removeprefix("/")
 
     def _missing(self, path: str) -> tuple[str, str | Near]:
         root = self.root

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from promptops import Client, Invalid, PromptNotFound
+from promptops import Client, Invalid, PromptNotFound, VariableInvalid
 from promptops.client.prompt import Prompt
 from promptops.core.model import Message, Placeholder, Role, ToolCall
 from tests.client.clients import Maker
@@ -231,3 +231,17 @@ def test_a_name_that_is_not_text_is_invalid(client_of: Maker, server: FakeServer
     ):
         with pytest.raises(Invalid, match="is not text"):
             ask(name)
+
+
+@pytest.mark.parametrize("given", ["You are {{age}}.", [{"role": "user", "content": "You are {{age}}."}]])
+@pytest.mark.parametrize(("value", "shown"), [(30, "30"), (None, "null"), ("old", "old"), ([1], "[1]")])
+def test_a_text_takes_what_the_prompt_that_it_replaces_may_declare(given: Any, value: Any, shown: str) -> None:
+    """The prompt of the registry may say `type: integer`, or list null: its fallback must not refuse them in an outage."""
+    assert Prompt.fallback("bot/answer", given).render(age=value)[0]["content"] == f"You are {shown}."
+
+
+def test_a_mapping_is_held_to_the_inputs_that_it_declares() -> None:
+    given = {"messages": "You are {{age}}.", "inputs": {"age": {"type": "integer"}}}
+    assert Prompt.fallback("bot/answer", given).render(age=30)[0]["content"] == "You are 30."
+    with pytest.raises(VariableInvalid):
+        Prompt.fallback("bot/answer", given).render(age="old")

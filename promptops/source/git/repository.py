@@ -210,6 +210,25 @@ class Repository:
         shas = self.begin("hash-object", "--stdin-paths").answer(listed).out.decode().split()
         return frozenset(path for path, sha in zip(here, shas, strict=False) if sha == known[path])
 
+    def unknown(self, paths: Sequence[str]) -> Mapping[str, str]:
+        """Returns those of these files that git does not have, not even staged, each with the place of the rule by
+        which it ignores it, ``.gitignore:3``; with an empty text for a file that is only new.
+        """
+        named = [path for path in paths if "\n" not in path]
+        stored = self._objects.each([f":0:{path}" for path in named], most=1)
+        new = [path for path, found in zip(named, stored, strict=True) if found is None]
+        if not new:
+            return {}
+        listed = "".join(f"./{path}\0" for path in new).encode("utf-8", "surrogateescape")
+        # It takes no literal pathspecs, which all others get, and looks for no pattern in what it is given.
+        answer = self.begin("--no-literal-pathspecs", "check-ignore", "-z", "--verbose", "--stdin").answer(listed)
+        words = iter(answer.out.decode("utf-8", "surrogateescape").split("\0"))
+        rules = {
+            path: (source, line, rule) for source, line, rule, path in zip(words, words, words, words, strict=False)
+        }
+        ignored = {path: f"{each[0]}:{each[1]}" for path, each in rules.items() if not each[2].startswith("!")}
+        return {path: ignored.get(f"./{path}", "") for path in new}
+
     def different(self, under: Sequence[str], *, reads: Callable[[str], bool] = lambda path: True) -> tuple[str, ...]:
         """Returns the files below these paths that are not byte by byte those of HEAD, in the same way as
         :meth:`dirty`.

@@ -16,6 +16,7 @@ from promptops.source.app_file import APP_FILE, AppFile
 from promptops.source.app_source import ReadApp, read_app, read_name
 from promptops.source.apps import AppFolder, find_apps
 from promptops.source.lint import characters, secrets
+from promptops.source.lint.embedded import lint_embedded
 from promptops.source.lint.models import lint_ends
 from promptops.source.lint.suites import lint_suites
 from promptops.source.load import Lint, Loaded, finish, load_workspace
@@ -47,6 +48,17 @@ def _dated(lint: Lint, today: date | None) -> Lint:
             lint_ends(app, today)
 
     return dated
+
+
+def _here(tree: WorkingTree, lint: Lint, today: date | None) -> Lint:
+    """Returns the lint with what depends on the day and on what of the files git has."""
+    dated, embedded = _dated(lint, today), lint_embedded(tree.root)
+
+    def here(app: ReadApp) -> None:
+        dated(app)
+        embedded(app)
+
+    return here
 
 
 def lint_app(app: ReadApp) -> None:
@@ -86,10 +98,9 @@ def check_path(path: Path, *, today: date | None = None) -> Loaded:
     path = Path(os.path.abspath(path))
     if not path.exists():
         raise WorkspaceNotFound(f"there is nothing at {path}")
-    if path.is_dir() and (path / MARKER).is_file():
-        return check(WorkingTree(path), today=today)
-    if path.name == MARKER:
-        return check(WorkingTree(path.parent), today=today)
+    if path.name == MARKER or (path.is_dir() and (path / MARKER).is_file()):
+        tree = WorkingTree(path.parent if path.name == MARKER else path)
+        return load_workspace(tree, apps=None, lint=_here(tree, _lint_all, today), suites=True)
     try:
         root = find_root(path if path.is_dir() else path.parent)
     except WorkspaceNotFound:
@@ -110,7 +121,7 @@ def _check_within(tree: WorkingTree, inside: str, path: Path, today: date | None
     for folder in contained or owners[-1:]:
         name, file = read_name(tree, folder, workspace.models if workspace else None)
         read.append(read_app(tree, folder, name, file, only=only, suites=True))
-    lint = _dated(_lint_file if only else _lint_all, today)
+    lint = _here(tree, _lint_file if only else _lint_all, today)
     return finish(None, workspace, read, lint=lint, known=tuple(app.name for app in read))
 
 
@@ -126,7 +137,8 @@ def _check_alone(path: Path, today: date | None) -> Loaded:
         name, file = "app", AppFile(report=Report(file.report.path))
     only = _one_prompt(path, path.relative_to(tree.root).as_posix())
     read = read_app(tree, app, name, file, only=only, suites=True)
-    return finish(None, None, [read], lint=_dated(_lint_file if only else _lint_all, today), known=(name,))
+    lint = _here(tree, _lint_file if only else _lint_all, today)
+    return finish(None, None, [read], lint=lint, known=(name,))
 
 
 def _one_prompt(path: Path, inside: str) -> str:

@@ -86,6 +86,7 @@ RULES: dict[str, Rule] = {
     "not-utf8": _error("The file is not UTF-8 text."),
     "lfs-pointer": _error("The file is a Git LFS pointer, not the text itself."),
     "file-missing": _error("A file that a part of a message names is not in the app's files/ folder."),
+    "file-uncommitted": _warning("A file that a part of a message names and git does not have; a release lacks it."),
     "embedded-too-large": _error("Files in messages that are over 512 KiB together."),
     "media-type": _error("Bytes of a part of a message that are not of its type, or of none that is known."),
     "nul-character": _error("A NUL character, which no database keeps."),

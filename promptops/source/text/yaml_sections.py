@@ -6,7 +6,7 @@ items or empty. This is what a reader of the file sees, and it is certain:
 
 - The text before the key is a mapping by itself, so the key does not stand within a text in quotes.
 - All that is left is YAML. An error anywhere else is still one of the file.
-- The lines become comments of the same length. So every offset stays, and a block of text before them ends where it did.
+- The lines become comments of the same length. So offsets stay, and a block of text before them ends where it did.
 """
 
 from __future__ import annotations

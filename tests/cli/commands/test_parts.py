@@ -57,6 +57,68 @@ def test_a_committed_file_is_released_by_its_digest_and_rendered(promptops: Prom
     assert [part["type"] for part in messages[0]["content"]] == ["text", "image_url"]
 
 
+def uncommitted(promptops: Promptops, *arguments: str) -> list[tuple[str, int, int, str, str]]:
+    found: Any = promptops("check", *arguments, "--json").json["findings"]
+    return [
+        (each["path"], each["line"], each["column"], each["message"], each["hint"])
+        for each in found
+        if each["code"] == "file-uncommitted"
+    ]
+
+
+def test_check_says_of_a_file_that_git_does_not_have_why_a_release_would_lack_it(
+    promptops: Promptops, seeing: Path
+) -> None:
+    assert uncommitted(promptops) == []
+    prompt = seeing / "prompts" / "see.prompt.yml"
+    prompt.write_text(PROMPT.replace("logo.png", "new one.png"))
+    (seeing / "files" / "new one.png").write_bytes(media.png())
+    at = ("bot/prompts/see.prompt.yml", 6, 29)
+    lacking = "and a release has what is committed"
+    new = (*at, f"'bot/files/new one.png' is not in git, {lacking}", "git add 'bot/files/new one.png'")
+    for path in ((), ("bot",), ("bot/prompts/see.prompt.yml",), ("promptops.yml",)):
+        assert uncommitted(promptops, *path) == [new]
+    (seeing / "files" / ".gitignore").write_text("# large ones\n*one.png\n")
+    [(*_, message, hint)] = uncommitted(promptops)
+    assert message == f"git ignores 'bot/files/new one.png' (bot/files/.gitignore:2), {lacking}"
+    assert hint == "git add -f 'bot/files/new one.png', or give it another name."
+    assert promptops("check", "--strict", exits=2)
+    factory.git(seeing, "add", "-f", "files/new one.png")
+    assert uncommitted(promptops) == [], "what is staged is about to be committed"
+    (seeing / "files" / "unused.png").write_bytes(media.png())
+    assert uncommitted(promptops) == []
+
+
+def test_a_file_that_an_app_of_another_folder_embeds_is_named_from_the_workspace(
+    promptops: Promptops, seeing: Path, tmp_path: Path
+) -> None:
+    """Two apps embed new files, one of them beside a file that git has."""
+    other = seeing.parent / "other"
+    (other / "files").mkdir(parents=True)
+    (other / "see.prompt.yml").write_text(
+        PROMPT.replace("logo.png", "b.png") + "      - {type: image, file: files/c.png}\n"
+    )
+    for name in ("b.png", "c.png"):
+        (other / "files" / name).write_bytes(media.png())
+    marker = seeing.parent / "promptops.yml"
+    marker.write_text(marker.read_text().replace("apps: [", "apps: [other, "))
+    factory.git(seeing.parent, "add", "other/files/c.png")
+    (seeing / "prompts" / "see.prompt.yml").write_text(PROMPT.replace("logo.png", "a.png"))
+    (seeing / "files" / "a.png").write_bytes(media.png())
+    assert [(path, hint) for path, _, _, _, hint in uncommitted(promptops)] == [
+        ("bot/prompts/see.prompt.yml", "git add bot/files/a.png"),
+        ("other/see.prompt.yml", "git add other/files/b.png"),
+    ]
+
+
+def test_outside_of_a_repository_there_is_nothing_to_commit(promptops: Promptops, tmp_path: Path) -> None:
+    app = tmp_path / "loose"
+    (app / "files").mkdir(parents=True)
+    (app / "see.prompt.yml").write_text(PROMPT)
+    (app / "files" / "logo.png").write_bytes(media.png())
+    assert uncommitted(promptops, str(app)) == []
+
+
 def test_a_changed_file_is_a_change_of_the_app(promptops: Promptops, seeing: Path) -> None:
     promptops("release", "bot")
     (seeing / "files" / "logo.png").write_bytes(media.png(3, 3))
