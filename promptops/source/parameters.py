@@ -157,7 +157,7 @@ def refuse_untaken_format(fields: Fields, model: str | None, response_format: Re
 
 
 def problem_of(name: str, value: Json) -> str:
-    """Returns which values a parameter takes, if this is none of them; else nothing."""
+    """Returns which values a parameter takes, if it does not take this one; else nothing."""
     problem = _problem(PARAMETERS[name], value)
     return problem[1] if problem else ""
 

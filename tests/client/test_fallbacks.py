@@ -236,7 +236,7 @@ def test_a_name_that_is_not_text_is_invalid(client_of: Maker, server: FakeServer
 @pytest.mark.parametrize("given", ["You are {{age}}.", [{"role": "user", "content": "You are {{age}}."}]])
 @pytest.mark.parametrize(("value", "shown"), [(30, "30"), (None, "null"), ("old", "old"), ([1], "[1]")])
 def test_a_text_takes_what_the_prompt_that_it_replaces_may_declare(given: Any, value: Any, shown: str) -> None:
-    """The prompt of the registry may say `type: integer`, or list null: its fallback must not refuse them in an outage."""
+    """The prompt of the registry may say `type: integer`, or list null: a fallback must not refuse those."""
     assert Prompt.fallback("bot/answer", given).render(age=value)[0]["content"] == f"You are {shown}."
 
 
