@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from promptops.core.model import LISTS, OBJECTS, Engine, Json, Prompt
+from promptops.core.model import LISTS, OBJECTS, Engine, Json, Message, Prompt
 from promptops.core.template.simple import each_tag, fields_in
 from promptops.source.text.fields import Fields
 from promptops.source.text.findings import Near, near, short
@@ -23,12 +23,15 @@ def check_input_fields(fields: Fields, prompt: Prompt, declared: Collection[str]
     if prompt.engine is not Engine.SIMPLE:
         return
     schemas = {item.name: item.schema for item in prompt.inputs if item.name in declared}
+    if not schemas:
+        return
     for at, message in enumerate(prompt.messages):
-        for text in getattr(message, "templates", ()):
-            if not any(f"{name}." in text for name in schemas):
-                continue
+        if not isinstance(message, Message):
+            continue
+        for text in message.templates:
             for name in sorted(fields_in(text)):
-                _check(fields, name, schemas.get(name.partition(".")[0]), at)
+                if (root := name.partition(".")[0]) in schemas:
+                    _check(fields, name, schemas[root], at)
 
 
 def _check(fields: Fields, name: str, schema: Json, at: int) -> None:

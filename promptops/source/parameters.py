@@ -104,14 +104,13 @@ def read_parameters(fields: Fields, *, unknown: str) -> dict[str, Json]:
                 fields.add(problem[0], key, f"'{key}' must be {problem[1]}, got {shown(value)}")
             else:
                 result[name] = value
-                _refuse_tags(fields, key, value)
+                if not isinstance(value, int | float):
+                    _refuse_tags(fields, key, value)
     return result
 
 
 def _refuse_tags(fields: Fields, key: str, value: Json) -> None:
     """Reports what looks like a variable in the texts of a parameter: only messages are templates."""
-    if isinstance(value, int | float):
-        return
     tags = (tag for text in _texts_in(value) if "{{" in text for tag in each_tag(text))
     found = next((tag.text for tag in tags if tag.kind is TagKind.VARIABLE), "")
     if found:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from promptops.core.model import Engine, Json, Message, OwnFacts, Placeholder, Prompt, ResponseFormat, Role
@@ -115,12 +116,12 @@ def read_prompt(report: Report, name: str, around: Around) -> PromptFile:
         known = _MARKDOWN_KEYS
         if front is None:
             return _assemble(Fields(report, read_yaml(report, end=0), {}, ()), body, name, around)
-        document = read_yaml(report, start=front[0], end=front[1], optional=_optional(report, around))
+        document = read_yaml(report, start=front[0], end=front[1], optional=partial(_optional, report, around))
         report.suppressions = [*report.suppressions, *in_text(report.text[front[1] :], front[1], report)]
         if document.value is None and not document.problems:
             return _assemble(Fields(report, document, {}, ()), body, name, around)
     else:
-        document = read_yaml(report, optional=_optional(report, around))
+        document = read_yaml(report, optional=partial(_optional, report, around))
     report.suites = sorted([*document.left_out, *(span for key in SUITE_KEYS for span in document.spans(key))])
     fields = read_fields(report, document, "a prompt")
     if fields is None or _is_of_copilot(fields, around.pins):

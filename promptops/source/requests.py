@@ -68,8 +68,10 @@ def _report_left_out(fields: Fields, prompt: Prompt) -> None:
 
 def _report_without_history(fields: Fields, prompt: Prompt) -> None:
     """Reports a conversation that may be left out of a prompt with no other message that its API needs."""
-    places = prompt.placeholders
-    if not all(each.optional for each in places) or any(message.role not in SYSTEM for message in prompt.written):
+    for message in prompt.messages:
+        if not message.optional if isinstance(message, Placeholder) else message.role not in SYSTEM:
+            return
+    if not prompt.placeholders:
         return
     try:
         request_of(prompt, as_written(prompt))
@@ -87,8 +89,7 @@ def _build(fields: Fields, prompt: Prompt, messages: Sequence[Mapping[str, str]]
         return
     try:
         request_of(prompt, messages)
-        if prompt.placeholders:
-            _report_without_history(fields, prompt)
+        _report_without_history(fields, prompt)
     except PromptopsError as error:
         if too_many(prompt) or any(True for _ in flaws(prompt.model, prompt.parameters, prompt.own_facts)):
             return

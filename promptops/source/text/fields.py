@@ -7,7 +7,7 @@ here and nowhere else; the rest of a text stays as it is.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from promptops.core.model import OBJECTS, Json
@@ -69,17 +69,17 @@ def read_yaml(
     start: int = 0,
     end: int | None = None,
     words: Collection[str] = (),
-    optional: Collection[str] = (),
+    optional: Callable[[], Collection[str]] = tuple,
 ) -> Document:
     """Parses the report's text, or a part of it, and adds problems and suppressions to the report.
 
-    ``words`` may be keys without quotes (:func:`~promptops.source.text.strict_yaml.parse`). Entries of ``optional`` are
-    left out where they are not YAML.
+    ``words`` may be keys without quotes (:func:`~promptops.source.text.strict_yaml.parse`). The entries that
+    ``optional`` returns are left out where they are not YAML.
     """
     text = report.text[start:end] if start or end is not None else report.text
     document = parse(text, base=start, words=words)
-    if optional and document.root is None and document.problems:
-        document = without_broken(document, optional)
+    if document.root is None and document.problems:
+        document = without_broken(document, optional())
     for problem in document.problems:
         report.add(problem.code, problem.offset, problem.message, problem.hint)
     report.escaped = document.escaped
