@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops import clock
-from promptops.cli.canary_watch import SECONDS, watch
+from promptops.cli.canary_watch import watch
 from promptops.cli.exit import EXIT_CODES, writing
 from promptops.cli.failures import INTERRUPTED
 from promptops.cli.output import render
@@ -17,6 +17,7 @@ from promptops.cli.output.canary_screen import ROWS, canary_screen, furthest, ho
 from promptops.cli.output.phrases import next_steps, person, verb
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.output.screen import Screen, is_screen
+from promptops.cli.watching import SECONDS
 from promptops.core.bucketing import percent
 from promptops.wire.codec import to_json
 from promptops.wire.documents.deployments import DeploymentDocument

@@ -1,8 +1,8 @@
 """`promptops canary status --watch`: asks how a canary stands until it ends, and shows each answer.
 
 In: a registry, by its database or a server. Out: a screen that is drawn anew; without a terminal a line for each
-change, and with --json a document. The rules it keeps: asking takes a tenth of the time at most, of this process and of
-the server; a registry that does not answer ends nothing; and the exit code says how the canary ended.
+change, and with --json a document. It asks as :mod:`promptops.cli.watching` does, and the exit code says how the canary
+ended.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from promptops.core.backoff import backoff
+from promptops.cli.watching import answers
 from promptops.core.deployment_parts import Kind
-from promptops.core.errors import DeadlineExceeded, NoCanary, RegistryUnavailable, TooManyRequests, Unavailable
+from promptops.core.errors import NoCanary, Unavailable
 from promptops.operations.canary_status import CanaryStatusRequest
 from promptops.use_cases.canary_looks import CANARY_STATUS
 from promptops.use_cases.status import HISTORY, HistoryRequest
@@ -24,15 +24,6 @@ if TYPE_CHECKING:
     from promptops.gateway import Gateway
     from promptops.wire.documents.canaries import CanaryStatusDocument
 
-EVERY: Final = 2.0
-"""Seconds between two questions: short beside the minute in which a server looks, and the seconds of a report."""
-SHARE: Final = 9.0
-"""So many times as long as an answer took is waited for the next one: a canary with many keys is asked less often."""
-LONGEST: Final = 60.0
-"""Seconds after which a registry that does not answer is asked again at the latest."""
-SECONDS: Final = 20.0
-"""Seconds that one answer of a server may take, before the screen says that it does not answer. A server waits 10 s for
-its database at most, so that its error arrives."""
 _LOG: Final = 1_000
 """Newest deployments among which the end of a canary is looked for."""
 
@@ -84,25 +75,16 @@ def watch(
             that is away.
     """
     last: CanaryStatusDocument | None = None
-    failures = 0
-    while True:
-        began = clock()
-        try:
-            answer = _ask(gateway, app, channel, last)
-        except (RegistryUnavailable, DeadlineExceeded, TooManyRequests) as error:
-            if last is None:
-                raise
-            failures += 1
-            pause = backoff(failures, first=EVERY, longest=LONGEST, least=0.5)
-            pause = max(pause, error.retry_after) if isinstance(error, TooManyRequests) else pause
-            view.away(error, pause)
-        else:
-            if isinstance(answer, Ended):
-                return answer
-            last, failures = answer, 0
-            pause = min(max(EVERY, SHARE * (clock() - began)), LONGEST)
-            view.show(answer, pause)
-        wait(pause)
+
+    def ask() -> CanaryStatusDocument | Ended:
+        return _ask(gateway, app, channel, last)
+
+    for answer, pause in answers(ask, view.away, wait=wait, clock=clock):
+        if isinstance(answer, Ended):
+            return answer
+        last = answer
+        view.show(answer, pause)
+    raise AssertionError("it is asked for ever")
 
 
 def _ask(gateway: Gateway, app: str, channel: str, last: CanaryStatusDocument | None) -> CanaryStatusDocument | Ended:

@@ -39,6 +39,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Live": {
         "status": ("promptops.cli.commands.status", "What is live where, since when, and what a rollback would do."),
+        "incident": ("promptops.cli.commands.incident", "What is live, what changed, who is behind: on one screen."),
         "gate": ("promptops.cli.commands.gate", "What the gate of a channel says of a release, check by check."),
         "approve": ("promptops.cli.commands.approve", "Approve of a release for a channel, or take that back."),
         "promote": ("promptops.cli.commands.promote", "Make a release the live one of a channel."),

@@ -60,9 +60,11 @@ def test_many_apps_are_a_line_each_and_the_newest_change_stands_below(registry: 
     lines = promptops("status").out.splitlines()
     assert any(line.startswith("Last change: app-11 on prod") for line in lines[-5:])  # where a long answer ends
     rows = [line for line in lines if line.startswith("  app-")]
-    assert len(rows) == 12
-    assert rows[3].split()[:4] == ["app-03", "prod", "0.1.0", "none"]
-    assert rows[3].endswith("promote as its first release: why 3")
+    assert [row.split()[0] for row in rows] == [f"app-{number:02}" for number in reversed(range(12))], "newest first"
+    assert rows[8].split()[:4] == ["app-03", "prod", "0.1.0", "none"]
+    assert rows[8].endswith("promote as its first release: why 3")
+    in_json = promptops("status", "--json").json["apps"]
+    assert [app["app"] for app in in_json] == [f"app-{number:02}" for number in range(12)]  # type: ignore[index,call-overload,union-attr]
     only = promptops("status", "app-03", "--json").json["apps"]
     assert len(only) == 1  # type: ignore[arg-type]
 

@@ -41,6 +41,7 @@ REASON = "the answers were too long for the widget, and the customers in the nor
 
 TYPED: dict[str, list[tuple[str, ...]]] = {
     "status": [(), ("--channel", PROD), (APP,)],
+    "incident": [("--channel", PROD), BOTH],
     "history": [BOTH, (*BOTH, "--at", "1m ago")],
     "audit": [(), ("--app", APP, "--limit", "5")],
     "releases": [(APP,)],
@@ -149,14 +150,20 @@ def filled(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def shown(
-    filled: Path, folder: Path, lines: Sequence[Sequence[str]], *, columns: int, **environment: str
+    filled: Path,
+    folder: Path,
+    lines: Sequence[Sequence[str]],
+    *,
+    columns: int,
+    keys: tuple[bytes, bytes] = (b"", b""),
+    **environment: str,
 ) -> list[tuple[int, str]]:
     """Types the lines on a terminal, each width on a copy of its own."""
     shutil.copy(filled, folder / "registry.db")
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
     given = {"PROMPTOPS_REGISTRY": str(folder / "registry.db"), "PROMPTOPS_ACTOR": ACTOR, "PROMPTOPS_SYNC": "now"}
     settings = kept | given | {"TERM": "xterm-256color", "NO_COLOR": "1"} | environment
-    return typed_on_a_terminal(lines, columns=columns, folder=folder, environment=settings)
+    return typed_on_a_terminal(lines, columns=columns, folder=folder, environment=settings, keys=keys)
 
 
 def leaves(group: click.Group, path: tuple[str, ...] = ()) -> dict[str, Callable[..., object]]:
@@ -214,12 +221,30 @@ def test_tables_and_live_lines_fit_the_terminal(columns: int, filled: Path, tmp_
         assert [row for row in in_tables(text) if len(row) > columns] == [], line
         texts[line[0]] = f"{texts.get(line[0], '')}\n{text}"
     assert {name for name, text in texts.items() if in_tables(text)} >= TABLES
+    assert len(texts["incident"].split("To go back:")[0].strip().split("\n")) <= 23
     for name in ("status", "clients", "channels"):
         assert [row for row in rows_of(texts[name]) if not any(channel in row for channel in CHANNELS)] == []
     assert all(re.search(r" (ready|disconnected)( |$)", row) for row in rows_of(texts["clients"]))
     live = re.findall(r"\r(waiting for [^\x1b]*)\x1b\[K", texts["rollback"])
     assert live and max(map(len, live)) < columns, "one row, which is drawn over"
     assert "\n" not in texts["rollback"].partition("waiting for")[2].partition("error: ")[0], "nothing scrolls away"
+
+
+@pytest.mark.parametrize("columns", [60, 100])
+def test_status_is_one_screen_that_is_drawn_anew_until_ctrl_c(columns: int, filled: Path, tmp_path: Path) -> None:
+    [(code, text)] = shown(
+        filled, tmp_path, [("status", "--watch")], columns=columns, keys=(b"Ctrl-C ends", b"\x03"), NO_COLOR="1"
+    )
+    assert code == 130
+    before, *frames = text.replace("^C", "").split("\x1b[H")
+    assert before == "\x1b[?1049h\x1b[?25l" and frames
+    assert frames[-1].endswith("\x1b[?25h\x1b[?1049l"), "the terminal is as it was"
+    for frame in frames:
+        lines = frame.partition("\x1b[J")[0].replace("\x1b[K", "").replace("\r", "").split("\n")
+        assert len(lines) <= 24 and max(map(len, lines)) <= columns
+        assert lines[2].startswith("Last change: "), "what matters first"
+        assert any(line.startswith("! customer-support-assistant-of-the-team-") for line in lines), "who is behind"
+        assert lines[-1].endswith("Ctrl-C ends")
 
 
 def test_a_dumb_terminal_gets_no_control_sequences(filled: Path, tmp_path: Path) -> None:

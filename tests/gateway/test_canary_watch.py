@@ -23,7 +23,8 @@ from typing import Any
 
 import pytest
 
-from promptops.cli.canary_watch import EVERY, LONGEST, Ended, watch
+from promptops.cli.canary_watch import Ended, watch
+from promptops.cli.watching import EVERY, LONGEST
 from promptops.core.errors import NoCanary, NotAllowed, RegistryUnavailable, TooManyRequests, Unavailable
 from promptops.core.token import Scope
 from promptops.gateway import Gateway

@@ -69,6 +69,9 @@ render bot/greet:prod -v name=Ada --json
 history bot --channel prod
 history bot --channel prod --json
 history bot
+incident
+incident bot --channel prod --json
+incident other:staging
 rollback --dry-run
 rollback bot --channel prod --reason wrong --key b1
 rollback bot --channel prod --reason wrong --key b1 --json

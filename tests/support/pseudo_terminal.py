@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import signal
 import struct
 import sys
 import termios
@@ -21,19 +22,31 @@ MARK = "\x00"
 
 
 def typed_on_a_terminal(
-    lines: Sequence[Sequence[str]], *, columns: int, rows: int = 24, folder: Path, environment: Mapping[str, str]
+    lines: Sequence[Sequence[str]],
+    *,
+    columns: int,
+    rows: int = 24,
+    folder: Path,
+    environment: Mapping[str, str],
+    keys: tuple[bytes, bytes] = (b"", b""),
 ) -> list[tuple[int, str]]:
-    """Returns the exit code of each command line, and all that the terminal got of it, stdout and stderr."""
+    """Returns the exit code of each command line, and all that the terminal got of it, stdout and stderr.
+
+    ``keys`` are a text, and what is typed each time that it shows.
+    """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     given = ([tuple(line) for line in lines], str(folder), dict(environment), DupFd(slave))
     process = forking().Process(target=_type, args=given, daemon=True)
     process.start()
     os.close(slave)
-    read = b""
+    read, (text, typed), at = b"", keys, 0
     try:
         while piece := _read(master):
             read += piece
+            if text and text in read[at:]:
+                os.write(master, typed)
+                at = len(read)
     finally:
         os.close(master)
         process.join()
@@ -52,10 +65,13 @@ def _read(master: int) -> bytes:
 def _type(lines: Sequence[Sequence[str]], folder: str, environment: Mapping[str, str], terminal: Any) -> None:
     from promptops.cli.main import run
 
+    os.setsid()  # so that the terminal is this process's own, and Ctrl-C on it ends what runs
     for number in (0, 1, 2):
         os.dup2(descriptor := terminal.detach() if number == 0 else 0, number)
         if number == 0:
             os.close(descriptor)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", buffering=1, closefd=False)

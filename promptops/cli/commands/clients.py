@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +10,8 @@ import click
 from promptops import clock
 from promptops.cli import complete
 from promptops.cli.command import command
-from promptops.cli.output.phrases import counted, enumerated
+from promptops.cli.output.client_lines import failure_lines, silent_lines
+from promptops.cli.output.phrases import counted
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.errors import AppNotFound
@@ -98,24 +98,6 @@ def _lines(live: Sequence[LiveClient], app: str, page: Page) -> list[Line]:
         if not app or name == app
     ]
     return [*lines, *failure_lines(failures)]
-
-
-def failure_lines(failures: Sequence[tuple[str, str, str]]) -> list[Line]:
-    """Lists the clients that cannot load an app, in one line for each app and reason, of (client, app, reason)."""
-    lines: list[Line] = []
-    for (app, reason), group in groupby(sorted(failures, key=lambda each: each[1:]), key=lambda each: each[1:]):
-        names = [client for client, _, _ in group]
-        lines.append([Span(f"{app} cannot be loaded by {enumerated(names)}: ", "bad"), reason])
-    return ["", *lines] if lines else []
-
-
-def silent_lines(silent: Sequence[LiveClient], page: Page) -> list[Line]:
-    """Lists the clients that fell silent: a rollback does not wait for them, and they may still run."""
-    if not silent:
-        return []
-    names = [f"{client.beat.name} ({clock.format_age(client.seen_at, page.now)})" for client in silent]
-    sentence = f"Silent, without a goodbye: {enumerated(names)}"
-    return ["", Span(sentence, "warn")]
 
 
 def _serves(client: LiveClient, app: str) -> Cell:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -10,22 +9,18 @@ import click
 
 from promptops.cli import complete
 from promptops.cli.command import command
-from promptops.cli.output.json_shapes import JsonObject
+from promptops.cli.output.changes import change_lines, difference_shape
 from promptops.cli.output.measured_tokens import measured_lines
 from promptops.cli.output.phrases import counted, next_steps
-from promptops.cli.output.render import Cell, Line, Page, Span
-from promptops.cli.output.word_diff import compare_texts, whole_text
+from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.resolve import named
 from promptops.cli.session import Session
 from promptops.core.errors import ReferenceInvalid
 from promptops.core.model import Bump, Change
 from promptops.core.reference import Reference, parse_reference
-from promptops.wire.codec import to_json
-from promptops.wire.documents.commands import DifferenceDocument, SideDocument
-from promptops.wire.documents.releases import ChangeDocument, MeasuredTokensDocument
 
 if TYPE_CHECKING:
-    from promptops.operations.queries import Difference, Named
+    from promptops.operations.queries import Difference
 
 _TITLES = {
     Bump.MAJOR: "Contract: callers have to change (major)",
@@ -59,34 +54,11 @@ def diff(session: Session, /, old: str, new: str | None) -> None:
         )
     difference = queries.diff(*named(session, first, second))
     changes = tuple(change for change in difference.changes if _asked(change, first.prompt or second.prompt))
-    session.answer(lambda: _shape(difference, changes), lambda page: _lines(difference, changes, page))
+    session.answer(lambda: difference_shape(difference, changes), lambda page: _lines(difference, changes, page))
 
 
 def _asked(change: Change, prompt: str) -> bool:
     return not prompt or change.prompt == prompt
-
-
-def _shape(difference: Difference, changes: tuple[Change, ...]) -> JsonObject:
-    return to_json(
-        DifferenceDocument(
-            app=difference.new.content.app,
-            old=_side(difference.old),
-            new=_side(difference.new),
-            changes=tuple(map(ChangeDocument.of, changes)),
-            bump=difference.bump.value,
-            next_version=difference.version or None,
-        )
-    )
-
-
-def _side(named: Named) -> SideDocument:
-    release = named.release
-    return SideDocument(
-        reference=str(named.reference),
-        version=release.version if release else None,
-        digest=release.digest if release else None,
-        measured=tuple(map(MeasuredTokensDocument.of, named.measured)),
-    )
 
 
 def _lines(difference: Difference, changes: tuple[Change, ...], page: Page) -> list[Line]:
@@ -112,36 +84,6 @@ def _measured(difference: Difference, changes: tuple[Change, ...], page: Page) -
     changed = {change.prompt for change in changes}
     measured = [*difference.old.measured, *difference.new.measured]
     return measured_lines([each for each in measured if each.prompt in changed], page)
-
-
-def change_lines(change: Change, page: Page) -> list[Line]:
-    """Returns what one change is, with its texts compared."""
-    place = change.field.rpartition(".")[2]
-    field: list[Cell] = (
-        [] if not place or change.summary.startswith(f"{place} ") else [Span(change.field, "quiet"), "  "]
-    )
-    lines: list[Line] = [["    ", *field, change.summary]]
-    body: list[Line] = []
-    before, after = _readable(change.before), _readable(change.after)
-    if before is not None and after is not None:
-        if f"{change.before} → {change.after}" not in change.summary:
-            body = compare_texts(before, after, color=page.color)
-    elif after is not None:
-        body = whole_text(after, added=True)
-    elif before is not None:
-        body = whole_text(before, added=False)
-    return [*lines, *(["      ", *([line] if isinstance(line, (str, Span)) else line)] for line in body)]
-
-
-def _readable(text: str | None) -> str | None:
-    """Returns canonical JSON, the form in which schemas are compared, with a line for each key."""
-    if text is None or text[:1] not in ("{", "["):
-        return text
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _verdict(difference: Difference) -> list[Line]:

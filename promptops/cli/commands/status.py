@@ -3,121 +3,74 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
 
-from promptops import clock, config
+from promptops import config
 from promptops.cli import complete
 from promptops.cli.command import command
-from promptops.cli.commands.clients import failure_lines
 from promptops.cli.defaults import USUAL
-from promptops.cli.output.phrases import (
-    canary,
-    counted,
-    moment,
-    next_steps,
-    one_line,
-    origin,
-    person,
-    quoted,
-    serving,
-    verb,
-)
-from promptops.cli.output.render import Cell, Line, Page, Span
+from promptops.cli.output.status_report import Seen, all_lines
 from promptops.cli.session import Session
-from promptops.core.bucketing import percent
-from promptops.core.deployment_parts import Kind
-from promptops.core.evidence.approval import NO_ABORT
-from promptops.core.models.ends import MODEL_ENDS
 from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
-    from promptops.core.evidence.approval import Waiver
-    from promptops.core.model import Deployment
-    from promptops.core.outcomes.app_look import AppLook
     from promptops.gateway import Gateway
     from promptops.operations.queries import RegistryStatus
-    from promptops.operations.status import Standing, Target
-
-WIDE = 110
-"""From this width on, the table has times beside ages."""
-_WARNED = frozenset({Kind.ROLLBACK, Kind.OFF, Kind.ABORT})
-SENTENCES = 9
-"""Up to this many standings are shown in sentences, which fills a screen; more get one line each."""
+    from promptops.operations.status import Standing
+    from promptops.use_cases.status import StatusRequest
 
 
 @command("status")
 @click.argument("apps", metavar="[APP]...", nargs=-1, shell_complete=complete.apps)
 @click.option("--channel", default="", metavar="NAME", shell_complete=complete.channels, help="Only this channel.")
-def status(session: Session, /, apps: tuple[str, ...], channel: str) -> None:
+@click.option("--watch", "watches", is_flag=True, help="Show it anew when it changes, until Ctrl-C.")
+def status(session: Session, /, apps: tuple[str, ...], channel: str, watches: bool) -> None:
     """What is live where, since when, and what a rollback would do.
+
+    What changed last comes first, and before it what clients do not follow.
 
     \b
       promptops status
       promptops status support-bot
       promptops status --channel prod
+      promptops status --watch
     """
     from promptops.cli.defaults import apps_and_channel
-    from promptops.use_cases.status import STATUS, StatusRequest
+    from promptops.use_cases.status import StatusRequest
 
     names, place = apps_and_channel(apps, channel or None)
+    request = StatusRequest(apps=tuple(names), channel=place or "")
+    if watches:
+        from promptops.cli.status_watch import watch_status
+
+        click.get_current_context().exit(watch_status(session, lambda gateway: _seen(session, gateway, request)))
     with session.gateway() as gateway:
-        live_now = gateway.run(STATUS, StatusRequest(apps=tuple(names), channel=place or ""))
-        waits = _waits(session, gateway) if live_now.pending else ""
+        seen = _seen(session, gateway, request)
+        waits = _waits(session, gateway) if seen.status.pending else ""
         lacks = gateway.lacks()
-    live_now = replace(live_now, standings=_ordered(live_now, session.channel("") or USUAL))
-    session.answer(
-        lambda: written(live_now),
-        lambda page: [
-            *status_lines(live_now, page),
-            *_waivers(live_now, page),
-            *_looks(live_now),
-            *_failures(live_now),
-            *_pending(live_now, waits, page),
-        ],
-    )
+    session.answer(lambda: written(seen.status), lambda page: all_lines(seen, waits, page))
     if lacks:
         session.complain(lacks, "`promptops fsck` names what is lost.")
 
 
-def _waivers(live_now: RegistryStatus, page: Page) -> list[Line]:
-    """The checks that what is live did not have to pass, until they count again."""
-    lines: list[Line] = [
-        [
-            Span("! ", "warn"),
-            Span(f"{each.app}@{each.version}", "name"),
-            *_without(each),
-            f" until {clock.format_moment(each.expires_at, page.zone)}",
-            f", by {person(each.actor)}: {one_line(each.reason)}",
-        ]
-        for each in live_now.waivers
-    ]
-    return ["", *lines] if lines else []
+def _seen(session: Session, gateway: Gateway, request: StatusRequest) -> Seen:
+    from promptops.use_cases.registry import CLIENTS, ClientsRequest
+    from promptops.use_cases.status import STATUS
+
+    live_now = gateway.run(STATUS, request)
+    behind: dict[tuple[str, str], int] = {}
+    for client in gateway.run(CLIENTS, ClientsRequest(channel=request.channel)).live:
+        for app in client.behind:
+            behind[app, client.beat.channel] = behind.get((app, client.beat.channel), 0) + 1
+    live_now = replace(live_now, standings=_ordered(live_now, session.channel("") or USUAL))
+    return Seen(status=live_now, behind=behind)
 
 
-def _without(waiver: Waiver) -> list[Cell]:
-    if waiver.check == NO_ABORT:
-        return [f" is the canary on {waiver.channel} and is paused, and ", Span("nothing aborts it", "strong")]
-    return [f" is on {waiver.channel} without the check ", Span(waiver.check, "strong")]
-
-
-def _looks(live_now: RegistryStatus) -> list[Line]:
-    """What of the calls of the last seven days is worth a look, and which models end soon."""
-    lines: list[Line] = [
-        [Span("! ", "warn"), Span(each.app, "name"), f": {each.text}", Span(_where(each), "quiet")]
-        for each in live_now.looks
-    ]
-    return ["", *lines] if lines else []
-
-
-def _where(look: AppLook) -> str:
-    return "" if look.code == MODEL_ENDS else f" (promptops cost {look.app})"
-
-
-def _failures(live_now: RegistryStatus) -> list[Line]:
-    return failure_lines([(each.client, each.app, each.reason) for each in live_now.cannot_load])
+def _ordered(live_now: RegistryStatus, first: str) -> tuple[Standing, ...]:
+    """Orders standings by app, with the channel ``first`` in front of the others, which stay downstream first."""
+    return tuple(sorted(live_now.standings, key=lambda s: (s.deployment.app, s.deployment.channel != first)))
 
 
 def _waits(session: Session, gateway: Gateway) -> str:
@@ -128,146 +81,3 @@ def _waits(session: Session, gateway: Gateway) -> str:
     from promptops.use_cases.journal import JOURNAL
 
     return why_locked(gateway.run(JOURNAL, None))
-
-
-def _pending(live_now: RegistryStatus, waits: str, page: Page) -> list[Line]:
-    """The line for changes that are in the database and not in git: no problem, unless they stay."""
-    if not live_now.pending:
-        return []
-    since = f", the oldest from {moment(page, live_now.pending_since)}" if live_now.pending_since else ""
-    what = f"{counted(live_now.pending, 'change')} not in git yet{since}: "
-    lines: list[Line] = ["", [Span(what, "warn"), Span("promptops sync", "command")]]
-    return [*lines, *([[Span(f"The journal waits: {waits}", "quiet")]] if waits else [])]
-
-
-def _ordered(live_now: RegistryStatus, first: str) -> tuple[Standing, ...]:
-    """Orders standings by app, with the channel ``first`` in front of the others, which stay downstream first."""
-    return tuple(sorted(live_now.standings, key=lambda s: (s.deployment.app, s.deployment.channel != first)))
-
-
-def status_lines(live_now: RegistryStatus, page: Page) -> list[Line]:
-    """The newest change first, then every standing."""
-    head: Line = [Span(f"registry {live_now.registry} · {clock.format_moment(page.now, page.zone)}", "quiet")]
-    if not live_now.standings:
-        return [head, "", *_nothing(live_now)]
-    if len(live_now.standings) == 1:
-        lines = [head, *_sentences(live_now, page)]
-    elif len(live_now.standings) <= SENTENCES:
-        lines = [head, "", _last_change(live_now, page), *_sentences(live_now, page)]
-    else:  # after a long answer the reader sees its end, beside the prompt
-        lines = [head, *_table(live_now, page), "", _last_change(live_now, page)]
-    if live_now.idle:
-        shown = ", ".join(live_now.idle[:8]) + (f" and {len(live_now.idle) - 8} more" if len(live_now.idle) > 8 else "")
-        lines += ["", [Span(f"Released but live nowhere{_here(live_now)}: {shown}", "quiet")]]
-    newest = _newest(live_now)
-    place = [newest.deployment.app, "--channel", newest.deployment.channel]
-    steps = [("what led here", ["history", *place])] + ([("to go back", ["rollback", *place])] if newest.target else [])
-    return [*lines, *next_steps(steps)]
-
-
-def _newest(live_now: RegistryStatus) -> Standing:
-    return max(live_now.standings, key=lambda standing: standing.deployment.at)
-
-
-def _here(live_now: RegistryStatus) -> str:
-    return f" on {live_now.channels[0]}" if len(live_now.channels) == 1 else ""
-
-
-def _nothing(live_now: RegistryStatus) -> list[Line]:
-    if live_now.idle:
-        app = live_now.idle[0]
-        channel = live_now.channels[-1] if live_now.channels else "CHANNEL"  # the one that others take releases from
-        steps = [
-            ("what there is", ["releases", app]),
-            ("make it live", ["promote", f"{app}@VERSION", "--channel", channel]),
-        ]
-        where = f" on {live_now.channels[0]}" if len(live_now.channels) == 1 else ""
-        shown = ", ".join(live_now.idle[:8]) + (" …" if len(live_now.idle) > 8 else "")
-        return [f"Nothing is live{where} yet. Released: {shown}", *next_steps(steps)]
-    steps = [("look for mistakes", ["check"]), ("cut the first release", ["release"])]
-    return ["Nothing is released yet.", *next_steps(steps)]
-
-
-def _last_change(live_now: RegistryStatus, page: Page) -> Line:
-    newest = _newest(live_now).deployment
-    when = f", {clock.format_age(newest.at, page.now)} by {person(newest.actor)}"
-    cells: list[Cell] = [Span("Last change: ", "strong"), Span(f"{newest.app} on {newest.channel}", "name"), " "]
-    if newest.revision == 1:
-        return [*cells, "serves its first release, ", Span(serving(newest), "strong"), when]
-    if newest.canary is not None:
-        return [*cells, f"{verb(newest)} {origin(newest)}: ", Span(canary(newest), "strong"), when]
-    if newest.stable is None:
-        return [*cells, Span(verb(newest), "strong"), f" {origin(newest)}", when]
-    return [*cells, f"{verb(newest)} {origin(newest)} to ", Span(newest.version, "strong"), when]
-
-
-def _sentences(live_now: RegistryStatus, page: Page) -> list[Line]:
-    lines: list[Line] = []
-    places = max(len(standing.deployment.channel) for standing in live_now.standings)
-    versions = max(len(serving(standing.deployment)) for standing in live_now.standings)
-    margin = " " * min(places + versions + 6, page.width // 3 if page.width else places + versions + 6)
-    for app, standings in groupby(live_now.standings, key=lambda standing: standing.deployment.app):
-        lines += ["", [Span(app, "name")]]
-        for standing in standings:
-            lines += _standing_lines(standing, page, places, versions, margin)
-    return lines
-
-
-def _standing_lines(standing: Standing, page: Page, places: int, versions: int, margin: str) -> list[Line]:
-    live = standing.deployment
-    since = f"{clock.format_age(live.at, page.now)} · {clock.format_short(live.at, page.now, page.zone)}"
-    version = Span(serving(live).ljust(versions + 2), "strong" if live.stable else "warn")
-    what: Line = [
-        Span(verb(live), "warn" if live.kind in _WARNED else ""),
-        f" {origin(live)} by {person(live.actor)}, {since}",
-    ]
-    lines = page.hanging(["  ", live.channel.ljust(places + 2), version], what)
-    if live.canary:
-        lines.append([margin, Span(canary(live), "warn")])
-    if live.reason:
-        lines += page.hanging([margin], quoted(one_line(live.reason)))
-    if live.canary:
-        back: list[Cell] = ["rollback would end the canary: ", Span(serving(live), "good"), " for everyone"]
-    elif standing.target:
-        age = clock.format_age(standing.target.at, page.now)
-        version = Span(standing.target.release.version, "good")
-        back = ["rollback would go to ", version, f" (promoted {age})"]
-    else:
-        back = [Span("no rollback possible: no good release was live before it", "quiet")]
-    return [*lines, *page.hanging([margin], back)]
-
-
-def _back(target: Target | None) -> Span:
-    return Span(target.release.version, "good") if target else Span("none", "quiet")
-
-
-def _brief(live: Deployment) -> str:
-    """``1.4.0``, or ``1.4.0 +1.5.0 5 %`` with a canary."""
-    found = live.canary
-    return f"{serving(live)} +{found.release.version} {percent(found.weight)}" if found else serving(live)
-
-
-def _table(live_now: RegistryStatus, page: Page) -> list[Line]:
-    rows: list[list[Cell]] = [
-        [Span(title, "quiet") for title in ("APP", "CHANNEL", "LIVE", "ROLLBACK TO", "SINCE", "BY", "LAST CHANGE")]
-    ]
-    narrow = page.width is not None and page.width < WIDE
-    for standing in live_now.standings:
-        live, target = standing.deployment, standing.target
-        time = "" if narrow else f", {clock.format_short(live.at, page.now, page.zone)}"
-        change = f"{live.kind.value} {origin(live)}" + (f": {one_line(live.reason)}" if live.reason else "")
-        now = _brief(live) if narrow else ", ".join(part for part in (serving(live), canary(live)) if part)
-        rows.append(
-            [
-                live.app,
-                live.channel,
-                Span(now, "strong"),
-                Span(live.version, "good") if live.canary else _back(target),
-                clock.format_age(live.at, page.now) + time,
-                person(live.actor),
-                change,
-            ]
-        )
-    apps = len({standing.deployment.app for standing in live_now.standings})
-    title = f"{counted(apps, 'app')} live on {counted(len(live_now.channels), 'channel')}"
-    return ["", [Span(title, "strong")], *page.columns(rows, spare=("BY", "LAST CHANGE", "SINCE", "ROLLBACK TO"))]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from promptops.cli.commands.clients import silent_lines
+from promptops.cli.output.client_lines import silent_lines
 from promptops.cli.output.deployment_report import deployed_shape
 from promptops.cli.output.phrases import counted, enumerated
 from promptops.cli.output.screen import LiveLine

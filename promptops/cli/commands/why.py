@@ -32,7 +32,7 @@ def why(session: Session, /, id: str) -> None:
       promptops why 4bf92f3577b34da6a3ce929d0e0e4736
       promptops why chatcmpl-Cz1pN3
     """
-    from promptops.cli.commands.diff import change_lines
+    from promptops.cli.output.changes import change_lines
     from promptops.cli.output.why import why_lines
     from promptops.operations.why import WhyRequest
     from promptops.use_cases.why import WHY

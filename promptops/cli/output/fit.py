@@ -98,11 +98,11 @@ def columns(
             lines.append(cut_line(_row(cells, fit, indent, gap), room))
             continue
         first, *more = wrapped(cells[flexible], fit[flexible])
-        parts = _cells(first)
+        parts = cells_of(first)
         cells[flexible] = Span("".join(map(_text, parts)), _style(parts[0]))
         lines.append(_row(cells, fit, indent, gap, whole=flexible))
         margin = " " * (indent + sum(fit[:flexible]) + gap * flexible)
-        lines += [[margin, *_cells(part)] for part in more]
+        lines += [[margin, *cells_of(part)] for part in more]
     return lines
 
 
@@ -131,7 +131,7 @@ def shortened(cell: Cell, width: int) -> Cell:
 
 def cut_line(line: Line, width: int) -> Line:
     """Returns the line, shortened with an ellipsis if it is longer than ``width``."""
-    cells = _cells(line)
+    cells = cells_of(line)
     if sum(map(width_of, cells)) <= width:
         return line
     shown, left = list[Cell](), width - 1
@@ -145,7 +145,7 @@ def cut_line(line: Line, width: int) -> Line:
 
 def wrapped(line: Line, width: int) -> list[Line]:
     """Returns the line as lines of ``width`` characters; a longer word stays whole, so that it can be pasted."""
-    cells = _cells(line)
+    cells = cells_of(line)
     if sum(map(width_of, cells)) <= width:
         return [line]
     words: list[list[Cell]] = [[]]
@@ -160,17 +160,24 @@ def wrapped(line: Line, width: int) -> list[Line]:
         if used and used + 1 + long > width:
             lines.append([])
             used = 0
-        lines[-1] += [" ", *word] if used else word
+        lines[-1] = _joined(lines[-1], word, " " if used else "")
         used += long + (1 if used else 0)
     return list(lines)
+
+
+def _joined(line: Sequence[Cell], word: Sequence[Cell], space: str) -> list[Cell]:
+    """Adds a word to a line, to its last cell where both have one style."""
+    if line and _style(line[-1]) == _style(word[0]):
+        return [*line[:-1], Span(f"{_text(line[-1])}{space}{_text(word[0])}", _style(word[0])), *word[1:]]
+    return [*line, *([space] if space else []), *word]
 
 
 def hanging(head: Sequence[Cell], line: Line, room: int | None) -> Iterator[Line]:
     """Yields ``head`` and the line, which goes on below itself where it does not fit."""
     margin = sum(map(width_of, head))
     first, *more = [line] if room is None else wrapped(line, max(room - margin, COMFORTABLE))
-    yield [*head, *_cells(first)]
-    yield from ([" " * margin, *_cells(part)] for part in more)
+    yield [*head, *cells_of(first)]
+    yield from ([" " * margin, *cells_of(part)] for part in more)
 
 
 def squeezed(widths: Sequence[int], room: int, least: Sequence[int] = ()) -> list[int]:
@@ -239,7 +246,8 @@ def visible_text(cell: Cell) -> str:
     return visible(_text(cell))
 
 
-def _cells(line: Line) -> list[Cell]:
+def cells_of(line: Line) -> list[Cell]:
+    """Returns the cells of a line."""
     return [line] if isinstance(line, (str, Span)) else list(line)
 
 
