@@ -81,6 +81,7 @@ docs: $(VENV)/.dev ## write docs/cli.md, docs/http-api.md and docs/schemas/ anew
 	$(BIN)/python -m tests.support.cli_reference --write
 	$(BIN)/python -m tests.support.http_reference --write
 	$(BIN)/python -m tests.support.schema_files
+	$(BIN)/python -m tests.support.screens --write
 
 .PHONY: fixtures
 fixtures: $(VENV)/.dev ## make the result files of other tools in tests/fixtures/results anew, with these tools (minutes)

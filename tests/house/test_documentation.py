@@ -15,7 +15,7 @@ from promptops.cli.main import COMMANDS, cli
 from promptops.client import settings
 from promptops.config import VARIABLES
 from promptops.source.text.findings import RULES
-from tests.support import cli_reference, schema_files
+from tests.support import cli_reference, schema_files, screens
 from tests.support.checkout import ROOT, files, modules
 
 PAGES = [path for path in files() if path.suffix == ".md" and path.parts[0] not in {"tests", "promptops"}]
@@ -57,6 +57,10 @@ def _anchors(path: Path) -> set[str]:
 
 def test_the_cli_reference_is_what_the_commands_say() -> None:
     assert _text(Path("docs/cli.md")) == cli_reference.page(), "run `make docs`"
+
+
+def test_the_screens_of_the_guide_are_what_the_commands_print() -> None:
+    assert _text(Path("docs/on-call.md")) == screens.page(), "run `make docs`"
 
 
 def test_what_is_installed_is_this_package_and_no_other() -> None:

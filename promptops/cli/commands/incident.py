@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import click
@@ -41,15 +40,13 @@ def incident(session: Session, /, app: str | None, channel: str | None) -> None:
         found = look(gateway, name, place, session.now.date())
     session.answer(
         lambda: _shape(found),
-        lambda page: incident_lines(
-            found, page, rows=None if page.width is None else shutil.get_terminal_size().lines - 1
-        ),
+        lambda page: incident_lines(found, page, rows=None if page.height is None else page.height - 1),
     )
 
 
 def _shape(found: Incident) -> JsonObject:
     from promptops.cli.output.changes import difference_shape
-    from promptops.cli.output.incident_screen import rollback_command
+    from promptops.cli.output.incident_screen import way_out
     from promptops.use_cases.documents import written
     from promptops.wire.codec import to_json
     from promptops.wire.documents.deployments import DeploymentDocument
@@ -70,7 +67,7 @@ def _shape(found: Incident) -> JsonObject:
                 {"model": each.model, "ends": each.ends.isoformat(), "successor": each.successor}
                 for each in target.ending
             ],
-            "command": typed(rollback_command(found)) if target.release else None,
+            "command": typed(way_out(found)),
         },
         "difference": difference_shape(difference, difference.changes) if difference else None,
         "clients": clients_to_json(found.clients) | {"behind": [client.beat.id for client in found.behind]},

@@ -40,15 +40,10 @@ def incident_lines(found: Incident, page: Page, *, rows: int | None) -> list[Lin
     above = _cut([_head(found, page), "", *_live(found, page)], page)
     people = _people(found, page)
     changed, others = _cut(_changed(found, page), page), _others(found, page)
-    command = ["", _rollback(found)]
+    command: list[Line] = ["", _way_out(found)]
     if rows is not None:
         changed = _short(found, changed, max(rows - _height([*above, *people, *others, *command], page), 2))
     return [*above, *people, *_cut(changed, page), *others, *command]
-
-
-def rollback_command(found: Incident) -> list[str]:
-    """The words of the rollback to paste."""
-    return ["rollback", found.live.app, "--channel", found.live.channel, "--reason", "…", "--wait"]
 
 
 def _head(found: Incident, page: Page) -> Line:
@@ -177,12 +172,19 @@ def _others(found: Incident, page: Page) -> list[Line]:
     return ["", [Span(title, "strong")], *page.columns(rows)] if rows else []
 
 
-def _rollback(found: Incident) -> Line:
-    command = Span(typed(rollback_command(found)), "command")
-    if found.target.release is None:
-        promote = ["promote", f"{found.live.app}@VERSION", "--channel", found.live.channel, "--reason", "…"]
-        command = Span(typed(promote), "command")
-    return [Span("To go back:  " if found.target.release else "To go on:  ", "strong"), command]
+def way_out(found: Incident) -> list[str]:
+    """The words of the command to paste: a rollback; where it goes nowhere, taking off what is live, or a promotion."""
+    place = ["--channel", found.live.channel, "--reason", "…"]
+    if found.target.release is not None:
+        return ["rollback", found.live.app, *place, "--wait"]
+    if found.live.stable is not None:
+        return ["retire", found.live.app, *place]
+    return ["promote", f"{found.live.app}@VERSION", *place]
+
+
+def _way_out(found: Incident) -> Line:
+    title = "To go back:  " if found.target.release else "To take it off:  " if found.live.stable else "To go on:  "
+    return [Span(title, "strong"), Span(typed(way_out(found)), "command")]
 
 
 def _fact(name: str, value: Line) -> Line:

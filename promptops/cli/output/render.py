@@ -55,13 +55,14 @@ class Painted(str):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """The output that lines are printed to. ``width`` is None in a pipe, where nothing is cut."""
+    """The output that lines are printed to. ``width`` and ``height`` are None in a pipe, where nothing is cut."""
 
     now: datetime
     zone: tzinfo
     stream: TextIO
     color: bool
     width: int | None
+    height: int | None = None
 
     def print(self, lines: Iterable[Line]) -> None:
         """Write the lines in one go."""
@@ -107,7 +108,9 @@ class Page:
 
 def page(*, now: datetime, zone: tzinfo, color: bool | None = None) -> Page:
     """Returns the page for stdout."""
-    return Page(now=now, zone=zone, stream=sys.stdout, color=_colored(sys.stdout, color), width=_columns(sys.stdout))
+    width = _columns(sys.stdout)
+    height = None if width is None else shutil.get_terminal_size().lines
+    return Page(now=now, zone=zone, stream=sys.stdout, color=_colored(sys.stdout, color), width=width, height=height)
 
 
 def complain(message: str, hint: str, *, label: str = "error") -> None:

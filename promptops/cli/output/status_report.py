@@ -41,6 +41,8 @@ WIDE = 110
 _WARNED = frozenset({Kind.ROLLBACK, Kind.OFF, Kind.ABORT})
 _LATE = 5
 """Apps with clients that are behind that are named."""
+_REST = 4
+"""Lines below the standings: the next steps, and the shell's prompt."""
 SENTENCES = 9
 """Up to this many standings are shown in sentences, which fills a screen; more get one line each."""
 
@@ -158,12 +160,11 @@ def status_lines(live_now: RegistryStatus, page: Page) -> list[Line]:
     head: Line = [Span(f"registry {live_now.registry} · {clock.format_moment(page.now, page.zone)}", "quiet")]
     if not live_now.standings:
         return [head, "", *_nothing(live_now)]
-    if len(live_now.standings) == 1:
-        lines = [head, *_sentences(live_now, page)]
-    elif len(live_now.standings) <= SENTENCES:
-        lines = [head, "", _last_change(live_now, page), *_sentences(live_now, page)]
-    else:  # after a long answer the reader sees its end, beside the prompt
-        lines = [head, *_table(live_now, page), "", _last_change(live_now, page)]
+    last = [] if len(live_now.standings) == 1 else page.hanging([], _last_change(live_now, page))
+    lines = [head, *([""] if last else []), *last, *_sentences(live_now, page)]
+    if len(live_now.standings) > SENTENCES or (last and page.height is not None and len(lines) + _REST > page.height):
+        # after a long answer the reader sees its end, beside the prompt
+        lines = [head, *_table(live_now, page), "", *last]
     if live_now.idle:
         shown = ", ".join(live_now.idle[:8]) + (f" and {len(live_now.idle) - 8} more" if len(live_now.idle) > 8 else "")
         lines += ["", [Span(f"Released but live nowhere{_here(live_now)}: {shown}", "quiet")]]

@@ -72,9 +72,13 @@ def test_without_a_good_release_it_says_why_and_what_is_left(
     said = promptops("incident", "bot:prod").out
     assert "  live      0.1.1, rolled back from 0.1.2 " in said
     assert "  rollback  no good release to go back to: 0.1.2 is quarantined by Ada Lovelace" in said
-    assert said.splitlines()[-1] == 'To go on:  promptops promote bot@VERSION --channel prod --reason "…"'
+    assert said.splitlines()[-1] == 'To take it off:  promptops retire bot --channel prod --reason "…"'
     rollback = promptops("incident", "--json").json["rollback"]
     assert rollback["to"] is None and "quarantined" in rollback["why_not"]  # type: ignore[index,call-overload,operator]
+    promptops(*_pasted(said, "it was bad as well"))
+    said = promptops("incident").out
+    assert "  live      off, taken off from 0.1.1 " in said
+    assert said.splitlines()[-1].startswith("To go on:  promptops promote bot@VERSION --channel prod")
 
 
 def test_a_target_whose_model_is_gone_is_named_as_such(registry: Registry, promptops: Promptops, narrow: None) -> None:
