@@ -79,12 +79,13 @@ def watch(
     def ask() -> CanaryStatusDocument | Ended:
         return _ask(gateway, app, channel, last)
 
-    for answer, pause in answers(ask, view.away, wait=wait, clock=clock):
+    found = answers(ask, view.away, wait=wait, clock=clock, is_last=lambda answer: isinstance(answer, Ended))
+    for answer, pause in found:
         if isinstance(answer, Ended):
             return answer
         last = answer
         view.show(answer, pause)
-    raise AssertionError("it is asked for ever")
+    raise AssertionError("the last answer is an end")
 
 
 def _ask(gateway: Gateway, app: str, channel: str, last: CanaryStatusDocument | None) -> CanaryStatusDocument | Ended:

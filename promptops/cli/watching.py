@@ -31,8 +31,11 @@ def answers(
     *,
     wait: Callable[[float], None],
     clock: Callable[[], float],
+    is_last: Callable[[T], bool] = lambda answer: False,
 ) -> Iterator[tuple[T, float]]:
-    """Yields each answer with the seconds to the next question, for ever; ``away`` hears that there is none.
+    """Yields each answer with the seconds to the next question, up to the last one, which ``is_last`` knows.
+
+    ``away`` is called where no answer came.
 
     Raises:
         PromptopsError: the first question has no answer; or a later one gets another error than that of a registry
@@ -51,6 +54,9 @@ def answers(
             pause = max(pause, error.retry_after) if isinstance(error, TooManyRequests) else pause
             away(error, pause)
         else:
+            if is_last(answer):
+                yield answer, 0.0
+                return
             answered, failures = True, 0
             pause = min(max(EVERY, SHARE * (clock() - began)), LONGEST)
             yield answer, pause

@@ -89,7 +89,7 @@ ELSEWHERE = {
     "canary advance", "canary pause", "canary resume", "canary finish", "canary abort", "why", "unquarantine",
     "override create", "override show", "override reconcile", "channels apply", "app transfer", "serve", "token create",
     "token revoke", "export-snapshot", "erase", "sync", "fsck", "rebuild", "db backup", "db restore", "db upgrade",
-    "db home",
+    "db home", "login", "logout", "context list", "context use", "context remove",
 }  # fmt: skip
 """Commands that print sentences and facts, or need files or a model."""
 

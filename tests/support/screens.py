@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from unittest import mock
 
-from promptops.cli.main import run
+from promptops import clock
+from promptops.config import VARIABLES
 from promptops.core.heartbeat import Beat, State
 from promptops.core.model import Content, Policy, Profile
 from promptops.core.reference import parse_reference
@@ -43,31 +46,36 @@ _BLOCK = re.compile(r"(?<=```text\n)\$ promptops (?P<command>[^\n]*)\n.*?(?=^```
 
 
 def page() -> str:
-    """The page with each screen as its command prints it now."""
+    """The page with each screen as its command prints it, in a process of its own, where the time stands still."""
     text = PAGE.read_text(encoding="utf-8")
-    with _registry():
-        return _BLOCK.sub(lambda block: f"$ promptops {block['command']}\n{_printed(block['command'].split())}", text)
+    commands = [block["command"] for block in _BLOCK.finditer(text)]
+    child = [sys.executable, "-m", "tests.support.screens", "--print", *commands]
+    done = subprocess.run(child, cwd=ROOT, capture_output=True, text=True, check=True)
+    printed = iter(json.loads(done.stdout))
+    return _BLOCK.sub(lambda block: f"$ promptops {block['command']}\n{next(printed)}", text)
 
 
-def _printed(words: list[str]) -> str:
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        code = run(words)
-    assert code == 0, f"{words} ended with {code}"
-    return out.getvalue()
+def _print(commands: Sequence[str]) -> None:
+    """Prints as JSON what each of the commands does, in a registry of three apps at one moment of one night."""
+    clock.now = lambda: NOW  # before the command line is imported, which reads it
+    from promptops.cli.main import run
 
-
-@contextlib.contextmanager
-def _registry() -> Iterator[None]:
-    """A registry of three apps, in which support-bot changed 14 minutes ago, and the present moment."""
-    with tempfile.TemporaryDirectory() as folder, mock.patch("promptops.clock.now", lambda: NOW):
+    printed = []
+    with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/registry.db"
         create(url, name="parcelwise", actor=ADA, now=NOW - timedelta(days=60))
         with contextlib.closing(Registry.open(url)) as registry:
             _fill(registry)
-        settings = {"PROMPTOPS_REGISTRY": url, "COLUMNS": "80", "LINES": "24", "TZ": "UTC", "PATH": os.environ["PATH"]}
-        with mock.patch.dict(os.environ, settings, clear=True):
-            yield
+        for name in VARIABLES:
+            os.environ.pop(name, None)
+        os.environ |= {"PROMPTOPS_REGISTRY": url, "COLUMNS": "80", "LINES": "24", "TZ": "UTC"}
+        time.tzset()
+        for command in commands:
+            with contextlib.redirect_stdout(out := io.StringIO()):
+                code = run(command.split())
+            assert code == 0, f"{command} ended with {code}"
+            printed.append(out.getvalue())
+    print(json.dumps(printed))
 
 
 def _fill(registry: Registry) -> None:
@@ -106,7 +114,9 @@ def _live(registry: Registry, name: str, channel: str, at: datetime, actor: str,
 
 
 if __name__ == "__main__":
-    if "--write" in sys.argv:
+    if "--print" in sys.argv:
+        _print(sys.argv[2:])
+    elif "--write" in sys.argv:
         PAGE.write_text(page(), encoding="utf-8")
     elif page() != PAGE.read_text(encoding="utf-8"):
         sys.exit(f"{PAGE.relative_to(Path.cwd())} is behind: run `make docs`")
