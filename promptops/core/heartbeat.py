@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
+from promptops.core.asked import Asked, require_few
 from promptops.core.errors import Invalid
 from promptops.core.features import MAX_FEATURES, is_features
 from promptops.core.model import Deployment, is_name
@@ -63,8 +64,10 @@ class Beat:
     counting the revisions are of. ``cannot_load`` has, for each app whose newest release this process cannot load, the
     reason in one line; ``revisions`` has the revision that it still serves of such an app, and no entry where it serves
     none. ``understands`` are the features that the client has (:mod:`promptops.core.features`), none for one before
-    0.3.0. ``leaving`` is the last word of a process that closes: from now on it serves nothing. ``token`` is the id of
-    the token that it came with: the server fills it in, and nothing that a client says can change it.
+    0.3.0. ``asks`` are the prompts that it asked for since it started, each with the names of the variables that it
+    passes; None where it does not say, as one before 0.9.0. ``leaving`` is the last word of a process that closes: from
+    now on it serves nothing. ``token`` is the id of the token that it came with: the server fills it in, and nothing
+    that a client says can change it.
 
     Raises:
         Invalid: a part is malformed or too long.
@@ -81,6 +84,7 @@ class Beat:
     cannot_load: Mapping[str, str] = field(default_factory=dict)
     leaving: bool = False
     understands: tuple[str, ...] = ()
+    asks: Asked | None = None
     token: str = ""
 
     def __post_init__(self) -> None:
@@ -97,6 +101,8 @@ class Beat:
                 raise Invalid(f"a client's {what} are those of at most {MAX_APPS:,} apps, by name")
         if not is_features(self.understands):
             raise Invalid(f"a client's understands are at most {MAX_FEATURES} features, in order")
+        if self.asks is not None:
+            require_few(self.asks)
         if any(not 0 <= number < 2**53 for number in (self.epoch, *self.revisions.values())):
             raise Invalid("a client's epoch and revisions are whole numbers from 0")
 

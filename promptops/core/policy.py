@@ -120,7 +120,7 @@ class Protected:
                 hint="Pin an exact snapshot (a model id with a date or version) and release again.",
             )
         contract = candidate.contract
-        if self.protected and contract is not None and contract.breaking and not candidate.callers_are_ready:
+        if self.protected and contract is not None and contract.is_awaited and not candidate.callers_are_ready:
             return _failed(
                 self,
                 f"{channel} is protected, and {candidate.name} changes what callers of {contract.old} rely on: "

@@ -112,7 +112,7 @@ def admit(
 
     flaws: dict[str, str] = {}
     desk = Desk(registry, request, actor=actor, now=now, by=by)
-    comparisons = Comparisons(registry)
+    comparisons = Comparisons(registry, admission.app, channel, now)
 
     def decide(reader: Reader) -> Decision:
         return _admission(reader, request, admission, flaws, comparisons, desk, actor, now)
@@ -249,7 +249,7 @@ def _admission(
     made = admission.decide(reader, intent, candidate, policy, current)
     if current is None or current.stable is None:  # beside nothing there is no canary, so that was not waived
         waivers = [waiver for waiver in waivers if waiver.check != Rollout.name]
-    if policy.protected and candidate.contract and candidate.contract.breaking:
+    if policy.protected and candidate.contract and candidate.contract.is_awaited:
         waivers = [*waivers, desk.callers_are_ready(release)]
     return Decision(changed=[made], waivers=list(waivers), facts=list(admission.facts(reader, made, policy)))
 

@@ -1,18 +1,20 @@
-"""Compares what a channel serves with what it is about to serve, for the code that calls.
+"""Compares what a channel serves with what it is about to serve, for the code that calls and the processes that run.
 
 A comparison can take as long as two big releases are different, so no lock is held meanwhile. Contents never change, so
-what was found holds under the lock as well.
+what was found holds under the lock as well; what clients say of themselves is as good as their last heartbeats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from promptops.core.callers import ContractChange
 from promptops.core.errors import Invalid
-from promptops.core.model import Change, Deployment, Release, ReleaseRef
+from promptops.core.heartbeat import LIVE_FOR
+from promptops.core.model import Deployment, Release, ReleaseRef
 
 if TYPE_CHECKING:
     from promptops.store import Registry
@@ -33,13 +35,16 @@ class Uncompared(Exception):
 class Comparisons:
     """The comparisons of one promotion."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, app: str, channel: str, now: datetime) -> None:
         self._registry = registry
-        self._known: dict[tuple[str, str], tuple[Change, ...]] = {}
+        self._place = app, channel
+        self._now = now
+        self._known: dict[tuple[str, str], ContractChange] = {}
 
     def compare(self, old: ReleaseRef, new: ReleaseRef) -> None:
-        """Compares two releases, outside of any transaction."""
-        self._known[old.digest, new.digest] = _changes(_contents(self._registry, [old, new]), old, new) or ()
+        """Compares two releases, outside of any transaction, and asks which live processes would break."""
+        found = _compared(_contents(self._registry, [old, new]), *self._place, old, new)
+        [self._known[old.digest, new.digest]] = _beside_clients(self._registry, [found], self._now)
 
     def before(self, current: Deployment | None, release: Release) -> ContractChange | None:
         """Returns what a release changes for callers of what is live; None where nothing is.
@@ -49,25 +54,20 @@ class Comparisons:
         """
         if current is None or current.stable is None:
             return None
-        return self._of(current.app, current.channel, current.stable, release.ref)
+        pair = current.stable.digest, release.digest
+        if pair not in self._known:
+            raise Uncompared(current.stable, release.ref)
+        return self._known[pair]
 
     def after(self, deployments: Iterable[Deployment]) -> tuple[ContractChange, ...]:
         """Returns what these deployments changed for callers, as far as it was compared before."""
-        pairs = ((made, _pair(made)) for made in deployments)
-        return tuple(
-            self._of(made.app, made.channel, *pair)
-            for made, pair in pairs
-            if pair is not None and (pair[0].digest, pair[1].digest) in self._known
-        )
-
-    def _of(self, app: str, channel: str, old: ReleaseRef, new: ReleaseRef) -> ContractChange:
-        if (old.digest, new.digest) not in self._known:
-            raise Uncompared(old, new)
-        changes = self._known[old.digest, new.digest]
-        return ContractChange(app=app, channel=channel, old=old.version, new=new.version, changes=changes)
+        pairs = [(old.digest, new.digest) for old, new in filter(None, map(_pair, deployments))]
+        return tuple(self._known[pair] for pair in pairs if pair in self._known)
 
 
-def contract_changes(registry: Registry, deployments: Iterable[Deployment]) -> tuple[ContractChange, ...]:
+def contract_changes(
+    registry: Registry, deployments: Iterable[Deployment], *, now: datetime
+) -> tuple[ContractChange, ...]:
     """Returns what deployments that were made changed for callers, each against what was live before.
 
     Of many apps only as many as are compared in little time; a release that cannot be read is left out.
@@ -79,13 +79,9 @@ def contract_changes(registry: Registry, deployments: Iterable[Deployment]) -> t
             continue
         contents = _contents(registry, pair)
         left -= sum(map(len, contents.values()))
-        changes = _changes(contents, *pair) if left >= 0 else None
-        if changes is not None:
-            old, new = pair
-            found.append(
-                ContractChange(app=made.app, channel=made.channel, old=old.version, new=new.version, changes=changes)
-            )
-    return tuple(found)
+        if left >= 0 and len(contents) == 2:
+            found.append(_compared(contents, made.app, made.channel, *pair))
+    return _beside_clients(registry, found, now)
 
 
 def _pair(made: Deployment) -> tuple[ReleaseRef, ReleaseRef] | None:
@@ -102,15 +98,25 @@ def _contents(registry: Registry, releases: Iterable[ReleaseRef]) -> dict[str, b
         return {each.digest: each.content for each in stored if each.intact}
 
 
-def _changes(contents: dict[str, bytes], old: ReleaseRef, new: ReleaseRef) -> tuple[Change, ...] | None:
-    """Returns the changes in words alone; None where one of the contents is damaged."""
-    from promptops.core.contract import compare_release
+def _compared(contents: dict[str, bytes], app: str, channel: str, old: ReleaseRef, new: ReleaseRef) -> ContractChange:
+    """Returns the changes in words alone; none where one of the contents is damaged."""
+    from promptops.core.callers import needs_of
+    from promptops.core.contract import compare
     from promptops.core.release_bytes import content_from_bytes
 
-    if not {old.digest, new.digest} <= contents.keys():
-        return None
+    compared = ContractChange(app=app, channel=channel, old=old.version, new=new.version)
     try:
-        changes = compare_release(contents[old.digest], content_from_bytes(contents[new.digest]))
-    except Invalid:
-        return None
-    return tuple(replace(change, before=None, after=None) for change in changes)
+        before, after = (content_from_bytes(contents[each.digest]) for each in (old, new))
+    except (KeyError, Invalid):
+        return compared
+    changes = compare(before, after)
+    words = tuple(replace(change, before=None, after=None) for change in changes)
+    return replace(compared, changes=words, needs=needs_of(words, before, after))
+
+
+def _beside_clients(registry: Registry, found: Sequence[ContractChange], now: datetime) -> tuple[ContractChange, ...]:
+    """Returns the changes with what the live clients of their channels say; nothing is read where none is asked."""
+    with registry.read() as reader:
+        channels = {each.channel for each in found if each.needs}
+        beats = {channel: reader.clients_asking(now - LIVE_FOR, channel) for channel in channels}
+    return tuple(each.beside(beats[each.channel]) if each.needs else each for each in found)

@@ -142,7 +142,7 @@ def rollback(
         words=request.reason,
     )
     done = carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
-    contract = () if done.replayed else contract_changes(registry, done.deployments)
+    contract = () if done.replayed else contract_changes(registry, done.deployments, now=now)
     return replace(done, ending=ending_of(registry, done.deployments, now), contract=contract)
 
 

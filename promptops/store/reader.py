@@ -260,6 +260,12 @@ class Reader(ReleaseReader, ChannelReader, EvidenceReader, OutcomeReader, Rollou
 
         return seen_since(self._connection, since, channel, failing=failing)
 
+    def clients_asking(self, since: datetime, channel: str) -> list[Beat]:
+        """The last heartbeats since that time on a channel, by name, with the prompts that the clients ask for."""
+        from promptops.store.queries.heartbeats import asking_since
+
+        return asking_since(self._connection, since, channel)
+
     # --- what goes to git; a rollback needs none of it, so the code for it is loaded when it is used ---
 
     def pending(self, limit: int | None = None) -> tuple[int, ...]:

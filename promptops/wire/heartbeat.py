@@ -5,10 +5,12 @@
     {"schema": "promptops.heartbeat/1", "id": "<32 hex digits>", "name": "web-1:4711",
      "sdk": "promptops/0.1.0 python/3.11.7", "state": "READY", "lineage": "0b0e…", "epoch": 1,
      "revisions": {"support-bot": 7}, "cannot_load": {"search": "the template of 'search/ask' …"},
-     "understands": ["off"], "leaving": true}
+     "understands": ["off"], "leaving": true,
+     "extensions": {"asks": {"support-bot/answer": {"always": ["question"], "sometimes": ["customer_name"]}}}}
 
 ``cannot_load``, ``understands`` and ``leaving`` are left out if they are empty. Servers before 0.2.0 refuse all of them
-(422), and 0.2.0 ``understands``.
+(422), and 0.2.0 ``understands``. What a client asks for is among the extensions, which servers before 0.9.0 ignore; as
+every extension, it is left out where it cannot be read.
 
 A client in a list has no schema, and also ``channel``, ``seen_at``, ``comparable`` and ``behind``. A list has the live
 clients as ``clients``, which is all that 0.1.0 reads, and the others as ``silent``.
@@ -17,9 +19,11 @@ clients as ``clients``, which is all that 0.1.0 reads, and the others as ``silen
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from promptops.core.asked import Asked, asked_from_json, asked_to_json
 from promptops.core.errors import Invalid
 from promptops.core.heartbeat import Beat, Clients, LiveClient, State
 from promptops.core.model import Json
@@ -37,7 +41,8 @@ _KEYS = frozenset(
 
 def beat_to_json(beat: Beat) -> dict[str, Json]:
     """Returns the JSON of a heartbeat; its channel is in the address that it is sent to."""
-    return {"schema": HEARTBEAT, **_report(beat)}
+    extensions: Mapping[str, Json] = {} if beat.asks is None else {EXTENSIONS: {"asks": asked_to_json(beat.asks)}}
+    return {"schema": HEARTBEAT, **_report(beat), **extensions}
 
 
 def beat_from_json(document: Json, channel: str) -> Beat:
@@ -51,7 +56,7 @@ def beat_from_json(document: Json, channel: str) -> Beat:
     require_extensions(document, "$")
     if unknown := sorted(set(document) - _KEYS - {EXTENSIONS}):
         raise Invalid(f"the heartbeat has the unknown key {unknown[0][:80]!r}")
-    return _beat(document, channel)
+    return replace(_beat(document, channel), asks=_asks(document))
 
 
 def client_to_json(client: LiveClient) -> dict[str, Json]:
@@ -146,6 +151,11 @@ def _beat(document: Mapping[str, Json], channel: str) -> Beat:
         leaving=leaving,
         understands=tuple(map(str, understands)),
     )
+
+
+def _asks(document: Mapping[str, Json]) -> Asked | None:
+    extensions = document.get(EXTENSIONS)
+    return asked_from_json(extensions.get("asks")) if isinstance(extensions, Mapping) else None
 
 
 def _text(document: Mapping[str, Json], key: str) -> str:

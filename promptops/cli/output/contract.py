@@ -26,7 +26,18 @@ def contract_lines(contracts: Sequence[ContractChange], *, alone: bool, dry_run:
     lines: list[Line] = ["", [Span(f"What {will} for callers of {contract.old}: ", "strong"), _size(contract)]]
     lines += [["  ", _change(change)] for change in contract.changes[:_SHOWN]]
     more = len(contract.changes) - _SHOWN
-    return [*lines, ["  ", Span(f"and {counted(more, 'more change')}", "quiet")]] if more > 0 else lines
+    lines += [["  ", Span(f"and {counted(more, 'more change')}", "quiet")]] if more > 0 else []
+    return [*lines, *_callers(contract)]
+
+
+def _callers(contract: ContractChange) -> list[Line]:
+    """The processes that are not ready for it; or that all are."""
+    if contract.ready:
+        return [["  ", Span("Every live process that asks for it is ready.", "good")]]
+    names = [*map(str, contract.unready), *(f"no live process has asked for {name}" for name in contract.unasked)]
+    lines: list[Line] = [[Span("! ", "warn"), one_line(text)] for text in names[:_SHOWN]]
+    more = len(names) - _SHOWN
+    return [*lines, [Span("! ", "warn"), f"and {more:,} more"]] if more > 0 else lines
 
 
 def _size(contract: ContractChange) -> Span:

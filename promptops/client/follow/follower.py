@@ -46,6 +46,7 @@ class ChannelFollower:
         self.identity = secrets.token_hex(16)
         self._overrides = OverrideWatch(replica)
         self._beat_at = 0.0
+        self._asked = 0
         self._reported_to: SourcePlace | None = None
 
     def begin(self) -> None:
@@ -75,6 +76,7 @@ class ChannelFollower:
         if self._until_beat() > 0:
             return None
         self._beat_at = replica.world.clock() + spread(_BEAT, replica.world.dice)
+        self._asked = len(replica.asked())
         beat = heartbeat(replica, self.identity, settings.name_of(replica.settings.name))
         if beat is not None:
             self._reported_to = replica.contact.place
@@ -112,9 +114,7 @@ class ChannelFollower:
         """Announce changes now, and report and save them in a moment, after all processes had time to follow."""
         changes, unloaded = self.replica.news.take_changes(), self.replica.news.take_unloaded()
         if changes or unloaded:
-            soon = self.replica.world.clock() + _SOON * self.replica.world.dice()
-            self._beat_at = min(self._beat_at, soon)
-            self.last_good.save_at(soon)
+            self.last_good.save_at(self._report_soon())
         self.announcer.changed(changes, unloaded)
 
     def trouble(self, refreshed: Refreshed) -> None:
@@ -127,6 +127,8 @@ class ChannelFollower:
         """Look at the override files and at the age of what is served, and bring to disk what is new."""
         self._overrides.look()
         self.replica.look()
+        if len(self.replica.asked()) > self._asked:  # a promotion may go by it
+            self._report_soon()
         self.tell_changes()  # of a refresh that was given up, and followed what it had got even so
         self.announcer.state()
         self.last_good.save()
@@ -140,6 +142,12 @@ class ChannelFollower:
         if replica.settings.override:
             waits.append(_LOOK)
         return min(waits)
+
+    def _report_soon(self) -> float:
+        """Have a heartbeat sent in a moment, and return that moment."""
+        soon = self.replica.world.clock() + _SOON * self.replica.world.dice()
+        self._beat_at = min(self._beat_at, soon)
+        return soon
 
     def _report_anew(self) -> None:
         """Be another process for the servers from now on, whose first heartbeat is due."""

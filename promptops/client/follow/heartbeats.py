@@ -55,6 +55,7 @@ def heartbeat(replica: Replica, identity: str, name: str, *, leaving: bool = Fal
             cannot_load=dict(sorted(cannot.items())[:MAX_APPS]),
             leaving=leaving,
             understands=UNDERSTOOD,
+            asks=None if leaving else replica.asked().report(apart),
         )
     except Invalid:
         return None
@@ -94,11 +95,11 @@ def tell(
 
 
 def _of_0_2(beat: Beat) -> Beat:
-    return replace(beat, understands=())
+    return replace(beat, understands=(), asks=None)
 
 
 def _of_0_1(beat: Beat) -> Beat:
-    return replace(beat, understands=(), cannot_load={}, leaving=False)
+    return replace(beat, understands=(), asks=None, cannot_load={}, leaving=False)
 
 
 _FORMS: Final[tuple[Callable[[Beat], Beat], ...]] = (lambda beat: beat, _of_0_2, _of_0_1)
@@ -107,6 +108,9 @@ _FORMS: Final[tuple[Callable[[Beat], Beat], ...]] = (lambda beat: beat, _of_0_2,
 
 def _question(beat: Beat) -> TellBeat:
     body = _body(beat)
+    if len(body) > MAX_BYTES and beat.asks is not None:
+        beat = replace(beat, asks=None)
+        body = _body(beat)
     if len(body) > MAX_BYTES and beat.cannot_load:
         bare = _body(replace(beat, cannot_load=dict.fromkeys(beat.cannot_load, "")))
         most = max(0, MAX_BYTES - len(bare)) // (_ESCAPED * len(beat.cannot_load))

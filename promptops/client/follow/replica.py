@@ -26,6 +26,7 @@ from promptops.client.follow.schedule import Schedule, World
 from promptops.client.prompt import Reason, Source
 from promptops.client.settings import ClientSettings
 from promptops.client.sources.source import SourcePlace
+from promptops.client.state.asked_prompts import AskedPrompts
 from promptops.client.state.conversations import Conversations
 from promptops.client.state.lookup_view import OverrideFile, View
 from promptops.client.state.release_set import (
@@ -61,6 +62,7 @@ class Replica:
         self.coming = Coming()
         self.news = News(channel)
         self.conversations = Conversations(world.clock)
+        self._asked = AskedPrompts(settings.required)
         self.desk = CallDesk(channel, share=len(settings.channels))
         # A folder never takes reports: spans of its first calls already may not be taken for reported ones.
         self.desk.is_off = not any(place.is_registry for place in settings.places)
@@ -70,7 +72,7 @@ class Replica:
         self._compiling: Set[str] = frozenset()
         self._lock = threading.Lock()
         self._wanted = tuple((reference.app, reference.version) for reference in (*settings.fixed, *settings.versions))
-        self.view = self._view(*self._grade())
+        self.view = self._made_view(*self._grade())
 
     def forked(self) -> None:
         """Reset after a fork: the threads that held the lock or were making a change are not in this process."""
@@ -271,6 +273,10 @@ class Replica:
             self.view = self._view(*self._grade())
 
     def _view(self, source: Source, reason: Reason) -> View:
+        self._asked.gather(self.view.apps.values())  # before what was rendered is let go of
+        return self._made_view(source, reason)
+
+    def _made_view(self, source: Source, reason: Reason) -> View:
         self._graded = (source, reason)
         return View.make(
             self.held,
@@ -284,6 +290,12 @@ class Replica:
             desk=self.desk,
             conversations=self.conversations,
         )
+
+    def asked(self) -> AskedPrompts:
+        """Returns what this process asks for, as it is now."""
+        with self._lock:
+            self._asked.gather(self.view.apps.values())
+            return self._asked
 
     def _grade(self) -> tuple[Source, Reason]:
         state = self.state

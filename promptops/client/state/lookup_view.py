@@ -52,12 +52,12 @@ class OverrideFile:
 class View:
     """Everything a client serves until something changes. Never changed in place: a client swaps it for another.
 
-    ``overrides_end`` is the moment when the first of its overrides ends, and a new view has to be made.
+    ``apps`` has what is served of each app. ``overrides_end`` is the moment when the first of its overrides ends, and a
+    new view has to be made.
     """
 
     __slots__ = (
         "_apart",
-        "_apps",
         "_broken",
         "_conversations",
         "_desk",
@@ -65,6 +65,7 @@ class View:
         "_off",
         "_overrides",
         "_talks",
+        "apps",
         "channel",
         "held",
         "lacking",
@@ -97,7 +98,7 @@ class View:
         self.overrides_end: datetime | None = None
         self.lacking: dict[str, Rejected] = {}
         self._apart: frozenset[str] = frozenset()
-        self._apps: dict[str, ServedApp] = {}
+        self.apps: dict[str, ServedApp] = {}
         self._broken: dict[str, str] = {}
         self._off: set[str] = set()
         self._fixed: dict[tuple[str, str], ServedRelease] = {}
@@ -176,7 +177,7 @@ class View:
         talk: Talk | None = self._talks.of(app, hold) if hold else None
         if talk is not None and talk.release is not None:
             return talk.release
-        serving = self._apps.get(app)
+        serving = self.apps.get(app)
         if serving is None:
             raise self._missing(app)
         found = serving.choose(key)
@@ -190,7 +191,7 @@ class View:
         """The parts of the served releases that are not evaluated, by app."""
         found = {
             app: (*serving.stable.notes, *(serving.canary.notes if serving.canary else ()))
-            for app, serving in self._apps.items()
+            for app, serving in self.apps.items()
         }
         return {app: tuple(dict.fromkeys(notes)) for app, notes in found.items() if notes}
 
@@ -203,7 +204,7 @@ class View:
             self._broken[app] = error.message if isinstance(error, Rejected) else f"{type(error).__name__}: {error}"
             return
         self._broken.pop(app, None)
-        self._apps[app] = serving
+        self.apps[app] = serving
         self.plain |= {prompt.name: prompt for prompt in serving.stable.prompts.values()}
         if serving.canary is None:
             return
@@ -268,7 +269,7 @@ class View:
 
     def _follows(self, app: str) -> bool:
         """True where the channel decides what an app serves here, and it serves something."""
-        return app in self._apps and app not in self._apart
+        return app in self.apps and app not in self._apart
 
     def _on_hold(self, hold: Hold, release: CompiledRelease, pointer: Pointer, text: str) -> ServedRelease:
         """Returns the release that a conversation stays on, which counts as what it was assigned to."""
@@ -362,7 +363,7 @@ class View:
         version = version.removeprefix("v")
         over = self._overrides.get(app)
         if over is not None and version in (over.override.version, over.override.digest):
-            return self._apps[app].stable
+            return self.apps[app].stable
         held = self.held.versions(app) if self.held else {}
         for known, digest in held.items():
             if version == known or (version.startswith("sha256:") and digest.startswith(version)):
@@ -370,7 +371,7 @@ class View:
                     return self._of_version(app, ReleaseRef(version=known, digest=digest))
                 except Rejected as rejected:
                     raise PromptUnavailable(rejected.message) from rejected
-        if app not in self._apps and app not in self._broken and app not in self._off:
+        if app not in self.apps and app not in self._broken and app not in self._off:
             raise self._missing(app)
         raise ReleaseNotFound(
             f"{app}@{version} is not held by this client",
@@ -387,8 +388,8 @@ class View:
                 hint="Give a fallback, or bake a bundle into the image: promptops export-snapshot.",
             )
         if app in self._off:
-            return PromptRetired(app, self.channel, self.held.apps[app].revision, known=self._apps)
-        return AppNotFound(f"channel '{self.channel}' serves no app '{app}'", known=self._apps)
+            return PromptRetired(app, self.channel, self.held.apps[app].revision, known=self.apps)
+        return AppNotFound(f"channel '{self.channel}' serves no app '{app}'", known=self.apps)
 
 
 def _waiting(prompt: Prompt, hold: str) -> Prompt:

@@ -29,6 +29,9 @@ MOST_MEDIA = 64 * 1024 * 1024
 """Bytes of the images, files and audio of one rendering: twice what Anthropic takes in a request (32 MB), and above the
 50 MB that OpenAI takes of files. A conversation grows by them with each turn, and so would the memory of a server."""
 
+MOST_CALLS = 64
+"""Combinations of names that are noted of a prompt; the code of one process has a few."""
+
 
 def variables(text: str, engine: Engine) -> frozenset[str]:
     """Returns the names of the variables that a template needs: ``user`` for ``{{ user.name }}``.
@@ -45,9 +48,13 @@ def variables(text: str, engine: Engine) -> frozenset[str]:
 
 
 class Template:
-    """The messages of one prompt, compiled once. Immutable, and safe to share between threads."""
+    """The messages of one prompt, compiled once. Safe to share between threads.
 
-    __slots__ = ("_extras", "_fast", "_layout", "_limit", "_messages", "_places", "_signature")
+    It notes the names that calls pass, and changes in no other way. ``passed`` has each combination of names once, in
+    the order of a call, and at most :data:`MOST_CALLS` of them; None before the first call.
+    """
+
+    __slots__ = ("_extras", "_fast", "_layout", "_limit", "_messages", "_noted", "_places", "_signature", "passed")
 
     def __init__(
         self,
@@ -67,6 +74,8 @@ class Template:
         self._messages = tuple(messages)
         self._limit = limit
         self._fast = fast
+        self._noted: _Fast | None = None  # the fast way, once it is noted that a call passes all names
+        self.passed: set[tuple[str, ...]] | None = None
 
     @classmethod
     def compile(cls, prompt: Prompt, *, limit: int = LIMIT) -> Template:
@@ -139,14 +148,26 @@ class Template:
             OutputTooLarge: the messages are over the limit, or have over 64 MiB of images, files and audio.
             TemplateInvalid: the Jinja template fails on these values.
         """
-        messages = self._fast.render(values) if self._fast is not None else None
+        messages = self._noted.render(values) if self._noted is not None else None
         if messages is None:
+            self._note(values)
             return self._carefully(values)
         if self._layout is not None:
             messages = self._layout.arrange(messages, values)
         for at, message in self._extras:
             messages[at] = _with_extras(message, messages[at])
         return messages
+
+    def _note(self, values: Mapping[str, object]) -> None:
+        """Note the names of a call. The fast way takes all names and no others, so of its calls the first is enough."""
+        names = tuple(values)
+        passed = self.passed
+        if passed is None:
+            passed = self.passed = set()
+        if names not in passed and len(passed) < MOST_CALLS and all(type(name) is str for name in names):
+            passed.add(names)
+        if self._noted is None and self._fast is not None and frozenset(names) == frozenset(self.names):
+            self._noted = self._fast
 
     def _carefully(self, values: Mapping[str, object]) -> list[dict[str, Any]]:
         bound = self._signature.bind(values)

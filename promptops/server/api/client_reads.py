@@ -168,7 +168,14 @@ class Heartbeat(Body):
     ]
     leaving: Annotated[bool, Field(description="It closes: this is its last word.")] = False
     extensions: Annotated[
-        dict[str, Any], Field(default_factory=dict, description="What a newer client adds. The server ignores it.")
+        dict[str, Any],
+        Field(
+            default_factory=dict,
+            description="What a newer client adds; the server ignores what it does not know. `asks` has the prompts"
+            " that the client asked for since it started, by full name, each with the names of the variables that it"
+            " passes `always` and `sometimes`.",
+            examples=[{"asks": {"support-bot/answer": {"always": ["question"], "sometimes": ["customer_name"]}}}],
+        ),
     ]
 
 
@@ -191,11 +198,14 @@ async def heartbeat(call: CallOf, channel: str, body: Heartbeat) -> None:
         beat = beat_from_json(call.document, channel)
     except Invalid as error:
         raise RequestInvalid(error.message) from error
-    seen = {app for app in {*beat.revisions, *beat.cannot_load} if app in apps and call.sees(app=app)}
+    asked = beat.asks or {}
+    named = {*beat.revisions, *beat.cannot_load, *(name.partition("/")[0] for name in asked)}
+    seen = {app for app in named if app in apps and call.sees(app=app)}
     beat = replace(
         beat,
         revisions={app: number for app, number in beat.revisions.items() if app in seen},
         cannot_load={app: reason for app, reason in beat.cannot_load.items() if app in seen},
+        asks=beat.asks and {name: passed for name, passed in asked.items() if name.partition("/")[0] in seen},
         token=call.access.owner,
     )
     call.state.presence.say(beat)

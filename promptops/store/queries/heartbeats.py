@@ -13,10 +13,12 @@ import json
 import random
 from collections import Counter
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, func, select, text, tuple_
 
+from promptops.core.asked import asked_from_json, asked_to_json
 from promptops.core.heartbeat import LISTED_FOR, Beat, Room, State
 from promptops.store.schema import tables
 from promptops.store.schema.columns import Moment
@@ -32,13 +34,13 @@ _AT_ONCE = 500  # clients in a list of a query: few queries, below the limit of 
 _NOTHING = "{}"
 _client = tables.client
 _KEY = ("token", "id")
-_TEXTS = (*_KEY, "channel", "name", "sdk", "state", "lineage", "revisions", "cannot_load", "understands")
+_TEXTS = (*_KEY, "channel", "name", "sdk", "state", "lineage", "revisions", "cannot_load", "understands", "asks")
 _UPDATED = ", ".join(f"{name} = excluded.{name}" for name in (*_TEXTS[2:], "leaving", "epoch", "seen_at"))
 # One statement for a batch of any size: its text never changes, so it is compiled and prepared once. A goodbye is
 # final: reports that arrive after it are ignored.
 _UPSERT = """
-INSERT INTO client (token, id, channel, name, sdk, state, lineage, revisions, cannot_load, understands, leaving, epoch,
-    seen_at)
+INSERT INTO client (token, id, channel, name, sdk, state, lineage, revisions, cannot_load, understands, asks, leaving,
+    epoch, seen_at)
 SELECT {texts}, CAST(beat.value ->> 'leaving' AS {flag}), CAST(beat.value ->> 'epoch' AS BIGINT), :seen_at
 FROM {beats} WHERE true
 ON CONFLICT (token, id) DO UPDATE SET {updated}
@@ -69,7 +71,9 @@ _NEWEST = select(_client.c.id).where(_client.c.token == bindparam("whose")).orde
 _TRIM = delete(_client).where(
     _client.c.token == bindparam("whose"), _client.c.id.in_(_NEWEST.order_by(_client.c.id).offset(bindparam("kept")))
 )
-_SEEN = select(_client).where(_client.c.seen_at >= bindparam("since"), ~_client.c.leaving)
+_SEEN = select(*(each for each in _client.c if each.name != "asks"))
+"""Without what the clients ask for, which few questions are about and which may be long."""
+_SEEN = _SEEN.where(_client.c.seen_at >= bindparam("since"), ~_client.c.leaving)
 _SEEN = _SEEN.order_by(_client.c.name, _client.c.id, _client.c.token)
 
 
@@ -124,6 +128,13 @@ def seen_since(
     return [(_beat(row), row.seen_at) for row in connection.execute(statement, {"since": since})]
 
 
+def asking_since(connection: Connection, since: datetime, channel: str) -> list[Beat]:
+    """The last heartbeats since that time on one channel, in order of name, with what the clients ask for."""
+    statement = _SEEN.add_columns(_client.c.asks).where(_client.c.channel == channel)
+    rows = connection.execute(statement, {"since": since})
+    return [replace(_beat(row), asks=asked_from_json(json.loads(row.asks))) for row in rows]
+
+
 def _beat(row: AnyRow) -> Beat:
     return Beat(
         id=row.id,
@@ -153,6 +164,7 @@ def _row(beat: Beat) -> dict[str, str | int]:
         "revisions": json.dumps(dict(beat.revisions), sort_keys=True),
         "cannot_load": json.dumps(dict(beat.cannot_load), sort_keys=True, ensure_ascii=False),
         "understands": json.dumps(beat.understands),
+        "asks": json.dumps(None if beat.asks is None else asked_to_json(beat.asks), ensure_ascii=False),
         "leaving": beat.leaving,
         "epoch": beat.epoch,
     }

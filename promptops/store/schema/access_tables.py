@@ -63,6 +63,7 @@ client = Table(
     column("cannot_load", Words),
     column("leaving", Flag),
     column("understands", Words),
+    column("asks", Words),
     column("seen_at", Moment),
     Index(None, "token", "seen_at"),
     **CLUSTERED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from promptops.core.callers import ContractChange
+from promptops.core.callers import ContractChange, Unready
 from promptops.core.model import Bump, Change
 
 
@@ -27,11 +27,28 @@ class CallersChangeDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadyDocument:
+    """Live ``processes`` of one name that a change would break, or may, and each reason why."""
+
+    client: str
+    processes: int
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def of(cls, found: Unready) -> Self:
+        return cls(client=found.client, processes=found.processes, reasons=found.reasons)
+
+    def unready(self) -> Unready:
+        return Unready(client=self.client, processes=self.processes, reasons=self.reasons)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContractChangeDocument:
     """What is different for callers of an app on a channel once ``new`` takes the place of ``old``, two versions.
 
     ``bump`` is how much it changes the contract: ``major`` where callers have to change. The biggest ``changes`` come
-    first.
+    first. ``unready`` are the live processes that it would break; ``unasked`` are the prompts that callers have to
+    change for and that no live process asked for. ``ready`` says that all live processes are known to be ready.
     """
 
     app: str
@@ -40,6 +57,9 @@ class ContractChangeDocument:
     new: str
     bump: str
     changes: tuple[CallersChangeDocument, ...]
+    unready: tuple[UnreadyDocument, ...] = ()
+    unasked: tuple[str, ...] = ()
+    ready: bool = False
 
     @classmethod
     def of(cls, found: ContractChange) -> Self:
@@ -50,6 +70,9 @@ class ContractChangeDocument:
             new=found.new,
             bump=found.bump.value,
             changes=tuple(map(CallersChangeDocument.of, found.changes)),
+            unready=tuple(map(UnreadyDocument.of, found.unready)),
+            unasked=found.unasked,
+            ready=found.ready,
         )
 
     def contract(self) -> ContractChange:
@@ -59,4 +82,7 @@ class ContractChangeDocument:
             old=self.old,
             new=self.new,
             changes=tuple(each.change() for each in self.changes),
+            unready=tuple(each.unready() for each in self.unready),
+            unasked=self.unasked,
+            ready=self.ready,
         )
