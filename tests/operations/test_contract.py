@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from promptops.core.advice import Action
+from promptops.core.asked import Passed
+from promptops.core.callers import Unready
 from promptops.core.deployment_parts import Kind
 from promptops.core.errors import Invalid, PolicyRefused
 from promptops.core.model import Bump, Content, Input, Message, Policy, Role
 from promptops.core.reference import parse_reference
 from promptops.operations.canary import StartRequest, Step, StepRequest, start, step
+from promptops.operations.heartbeats import record_beats
 from promptops.operations.promote import PromoteRequest
 from promptops.store import Registry
+from tests.operations.test_not_following import beat
 from tests.support.factory import (
     ACTOR,
     START,
@@ -90,7 +95,7 @@ def test_a_protected_channel_refuses_what_callers_have_to_change_for(prod: Regis
     assert caught.value.rule == "protected"
     assert caught.value.message == (
         "prod is protected, and bot@0.2.0 changes what callers of 0.1.0 rely on: "
-        "answer: required input 'customer_name' added"
+        "answer: required input 'customer_name' added. Not ready: no live process has asked for answer"
     )
     options = [advice.arguments["name"] for advice in caught.value.advice if advice.action is Action.OPTION]
     assert options == ["callers_are_ready", "reason"]
@@ -147,3 +152,67 @@ def test_a_request_that_is_repeated_with_another_word_is_another_request(prod: R
     go_live(prod, "bot@0.2.0", "dev", key=once, reason="a")
     with pytest.raises(Invalid, match="key"):
         go_live(prod, "bot@0.2.0", "dev", key=once, reason="a", callers_are_ready=True)
+
+
+# --- what live processes say ---------------------------------------------------------------------------
+
+
+def running(
+    registry: Registry, name: str, *always: str, app: str = "bot", channel: str = "prod", ago: float = 1, **more: object
+) -> None:
+    """A live process whose calls of `answer` pass these names; without any, one that does not say what it passes."""
+    asks = {f"{app}/answer": Passed(always=always)} if always else None
+    said = replace(beat(name, apps=(app,), channel=channel), id=f"{name:0>32}".encode().hex()[-32:], asks=asks)
+    record_beats(registry, [replace(said, **more)], START - timedelta(seconds=ago))  # type: ignore[arg-type]
+
+
+def test_a_process_that_does_not_pass_a_new_variable_keeps_the_promotion_out(prod: Registry) -> None:
+    for number in range(3):
+        running(prod, f"checkout-web:{number}", "name")
+    with pytest.raises(PolicyRefused) as caught:
+        go_live(prod, "bot@0.2.0")
+    assert caught.value.message.endswith(
+        "Not ready: checkout-web (3 processes) does not pass 'customer_name' to answer"
+    )
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_promotion_goes_through_where_all_live_processes_pass_it(prod: Registry, dry_run: bool) -> None:
+    running(prod, "checkout-web:1", "name", "customer_name")
+    running(prod, "gone:1", "name", ago=100)
+    running(prod, "left:1", "name", leaving=True)
+    running(prod, "elsewhere:1", "name", channel="dev")
+    running(prod, "other:1", "name", app="faq")
+    [contract] = go_live(prod, "bot@0.2.0", dry_run=dry_run).contract
+    assert contract.ready and not contract.unready
+    assert audited(prod) == []
+    assert live_version(prod) == ("0.1.0" if dry_run else "0.2.0")
+
+
+def test_one_that_does_not_say_what_it_passes_is_named(prod: Registry) -> None:
+    running(prod, "checkout-web:1", "name", "customer_name")
+    running(prod, "old:1")
+    with pytest.raises(PolicyRefused, match=r"Not ready: old \(1 process\) does not say what it passes"):
+        go_live(prod, "bot@0.2.0")
+    [contract] = go_live(prod, "bot@0.2.0", callers_are_ready=True, reason="old is shut down today").contract
+    assert contract.unready == (Unready(client="old", processes=1, reasons=("does not say what it passes",)),)
+    assert len(audited(prod)) == 1
+
+
+def test_an_unprotected_channel_and_a_rollback_name_them_and_go_through(prod: Registry) -> None:
+    running(prod, "checkout-web:1", "name", channel="dev")
+    [contract] = go_live(prod, "bot@0.2.0", "dev").contract
+    reasons = ("does not pass 'customer_name' to answer",)
+    assert contract.unready == (Unready(client="checkout-web", processes=1, reasons=reasons),)
+    running(prod, "checkout-web:1", "name", "customer_name", channel="dev", ago=0)
+    [contract] = go_back(prod, "bot", channel="dev").contract
+    assert contract.unready[0].reasons == ("passes 'customer_name' to answer, which goes away",)
+
+
+def test_a_list_of_clients_is_read_without_what_they_ask_for(prod: Registry) -> None:
+    running(prod, "checkout-web:1", "name")
+    with prod.read() as reader:
+        [(listed, _)] = reader.clients_since(START - timedelta(seconds=90), "prod")
+        [asking_one] = reader.clients_asking(START - timedelta(seconds=90), "prod")
+    assert listed.asks is None
+    assert asking_one.asks == {"bot/answer": Passed(always=("name",))}

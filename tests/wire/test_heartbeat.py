@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptops.core.asked import Asked
 from promptops.core.errors import Invalid
 from promptops.core.heartbeat import Beat, LiveClient, State
 from promptops.wire.heartbeat import beat_from_json, beat_to_json, client_from_json, client_to_json
+from tests.core.test_asked import ASKED
 from tests.core.test_heartbeat import BEAT, NOW
 
 PRINTABLE = st.text(max_size=40).filter(str.isprintable)
@@ -33,8 +36,9 @@ BEATS = st.builds(
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1)).map(lambda each: each.replace(tzinfo=UTC))  # noqa: DTZ001
 
 
-@given(BEATS)
-def test_a_heartbeat_comes_back_as_it_was(beat: Beat) -> None:
+@given(BEATS, st.none() | ASKED)
+def test_a_heartbeat_comes_back_as_it_was(beat: Beat, asks: Asked | None) -> None:
+    beat = replace(beat, asks=asks)
     document = json.loads(json.dumps(beat_to_json(beat)))
     assert "channel" not in document
     assert beat_from_json(document, beat.channel) == beat
@@ -115,3 +119,8 @@ def test_what_is_no_client_is_refused(change: dict[str, Any], says: str) -> None
     document = {key: value for key, value in (client_to_json(client) | change).items() if value is not ...}
     with pytest.raises(Invalid, match=says):
         client_from_json(document)
+
+
+@pytest.mark.parametrize("extensions", [{"asks": []}, {"asks": {"no app": {}}}, {"later": 1}, {}])
+def test_what_a_newer_client_says_in_another_way_is_ignored(extensions: dict[str, Any]) -> None:
+    assert beat_from_json({**beat_to_json(BEAT), "extensions": extensions}, BEAT.channel).asks is None

@@ -156,7 +156,8 @@ def test_a_document_is_read_back_and_fits_its_schema() -> None:
     value |= {"ending": ["openai/gpt-4o-2024-08-06 ends on 2027-01-14, in 45 days"]}
     change = {"bump": "major", "prompt": "greet", "field": "inputs.name", "summary": "input 'name' removed"}
     value |= {"contract": [{"app": "bot", "channel": "prod", "old": "0.1.0", "new": "0.2.0", "bump": "major"}]}
-    value["contract"][0]["changes"] = [change]
+    unready = {"client": "web", "processes": 2, "reasons": ["passes 'name' to greet, which goes away"]}
+    value["contract"][0] |= {"changes": [change], "unready": [unready], "unasked": ["ask"], "ready": False}
     why = {"reason": "retired at revision 2: it lies", "actor": "Ada", "at": "2026-03-01T18:30:05.120000Z"}
     value |= {"kept_out": [{"app": "bot", "channel": "prod", "version": "0.1.0", "digest": "sha256:0", **why}]}
     assert valid("deployed", value)

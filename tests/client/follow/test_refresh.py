@@ -22,6 +22,7 @@ from promptops.client.sources.source import (
     SourceAnswer,
     SourcePlace,
 )
+from promptops.core.asked import Passed
 from promptops.wire.snapshot import encode
 from tests.client import made
 from tests.client.simulation import DOWN, FIRST, SECOND, Simulation
@@ -330,3 +331,43 @@ def test_after_a_change_everybody_follows_before_anybody_tells_the_server() -> N
     told = world.follower.beat()
     assert told is not None
     assert told.revisions == {"bot": 2}
+
+
+def test_a_heartbeat_says_what_is_asked_for_as_soon_as_that_is_new() -> None:
+    apps = {"bot": made.pointer(1, made.release("bot", "1.0.0")), "faq": made.pointer(1, made.release("faq", "1.0.0"))}
+    world = Simulation(served={FIRST: made.snapshot(apps)})
+    world.poll()
+    first = world.follower.beat()
+    assert first is not None and first.asks == {}
+    world.replica.view.resolve("bot/answer").render(question="a secret")
+    world.follower.tend()
+    assert 0 < world.follower.pause() <= 0.25
+    world.seconds += 0.25
+    second = world.follower.beat()
+    assert second is not None and second.asks == {"bot/answer": Passed(always=("question",))}
+    world.follower.tend()
+    assert world.follower.pause() > 1, "nothing is new"
+
+
+def test_what_was_asked_for_outlives_the_release_and_has_nothing_of_apps_that_do_not_follow() -> None:
+    apps = {name: made.pointer(1, made.release(name, "1.0.0")) for name in ("bot", "faq")}
+    fixed = references_of("faq@1.0.0", "VERSION")
+    told = {"fixed": fixed, "required": {"bot/summary": ("text",), "bot/answer": ("question",)}}
+    apps["bot"] = made.pointer(1, made.release("bot", "1.0.0", {"answer": "{{question}}", "summary": "{{text}}"}))
+    world = Simulation(served={FIRST: made.snapshot(apps)}, told=told)
+    world.poll()
+    for name in ("bot/answer", "faq/answer"):
+        world.replica.view.resolve(name).render(question="why")
+    more = made.release("bot", "1.1.0", {"answer": "{{question}} {{name}}", "summary": "{{text}}"})
+    world.served[FIRST] = made.snapshot({**apps, "bot": made.pointer(2, more)})
+    world.seconds += 60
+    world.poll()
+    assert world.replica.served_of("bot") == "1.0.0", "it lacks what is required"
+    words = made.release("bot", "1.2.0", {"answer": "{{question}}!", "summary": "{{text}}!"})
+    world.served[FIRST] = made.snapshot({**apps, "bot": made.pointer(3, words)})
+    world.seconds += 60
+    world.poll()
+    assert world.replica.served_of("bot") == "1.2.0"
+    beat = world.follower.beat()
+    assert beat is not None
+    assert beat.asks == {"bot/answer": Passed(always=("question",)), "bot/summary": Passed(always=("text",))}

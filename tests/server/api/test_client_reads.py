@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from promptops.core.asked import Passed
 from promptops.core.digest import digest
 from promptops.core.heartbeat import LiveClient
 from promptops.core.model import Json
@@ -315,3 +316,15 @@ def test_a_moment_that_is_none_in_utc_is_refused(address: str, moment: str, serv
 def test_a_heartbeat_is_read_strictly(change: dict[str, Json], server: Running, admin: str) -> None:
     found = server.ask("POST", "/v1/channels/prod/clients", token=admin, body={**BEAT, **change})
     assert (found.status, found.code) == (422, "request-invalid")
+
+
+def test_what_a_client_asks_for_is_kept_of_apps_that_it_may_see(place: Place) -> None:
+    token = mint(place.registry, "asks", Scope.READ, apps=("bot", "no-*"))
+    asks = {"bot/answer": {"always": ["name"], "sometimes": ["tone"]}, "other/answer": {}, "no-1/answer": {}}
+    said = {**BEAT, "lineage": place.registry.lineage, "id": "9" * 32, "name": "asks", "extensions": {"asks": asks}}
+    assert place.server.ask("POST", "/v1/channels/prod/clients", token=token, body=said).status == 204
+    until(lambda: heard(place, "asks"))
+    with place.registry.read() as reader:
+        beats = {each.name: each for each in reader.clients_asking(datetime.now(UTC) - timedelta(minutes=1), "prod")}
+    assert beats["asks"].asks == {"bot/answer": Passed(always=("name",), sometimes=("tone",))}
+    assert b'asks":' not in place.server.get("/v1/clients", token).body
