@@ -52,7 +52,7 @@ class OverrideFile:
 class View:
     """Everything a client serves until something changes. Never changed in place: a client swaps it for another.
 
-    ``apps`` has what is served. ``overrides_end`` is the moment when the first of its overrides ends: a new view is due.
+    ``apps`` has what is served. ``overrides_end`` is the moment when the first of its overrides ends: then it is over.
     """
 
     __slots__ = (
