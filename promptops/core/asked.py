@@ -46,7 +46,7 @@ def require_few(asked: Asked) -> Asked:
     """Returns a report that a registry takes.
 
     Raises:
-        Invalid: it has too many names, or what is none.
+        Invalid: it has too many names, or a text that cannot be one.
     """
     names = [name for passed in asked.values() for name in (*passed.always, *passed.sometimes)]
     if len(asked) > MAX_PROMPTS or sum(map(len, (*asked, *names))) > MAX_CHARACTERS:

@@ -27,7 +27,7 @@ _PROCESS = re.compile(r":\d+$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """What callers of a prompt have to do for a change: a prompt that is ``gone`` is not asked for any more.
+    """What callers of a prompt have to do for a change: a prompt that is ``gone`` is not used any more.
 
     Else they pass the names in ``added`` with each call, and none in ``removed``. Names in ``retyped`` take other
     values than before, and ``others`` are the other changes, in words.
@@ -77,7 +77,7 @@ class ContractChange:
 
     ``old`` and ``new`` are versions. ``changes`` are in words, without their texts, and the biggest come first.
     ``unready`` are the live processes that it would break; ``unasked`` are the prompts that callers have to change for
-    and that no live process asked for, so that nothing is known of them; ``needs`` are what both are found by.
+    and that no live process used, so that nothing is known of them; ``needs`` are what both are found by.
     ``ready`` says that all live processes are known to be ready.
     """
 
@@ -110,7 +110,7 @@ class ContractChange:
     def said(self) -> str:
         """What callers relied on, and which of them are not ready, in one line."""
         relied = _few(list(map(str, self.breaking)))
-        waits = [*map(str, self.unready), *(f"no live process has asked for {name}" for name in self.unasked)]
+        waits = [*map(str, self.unready), *(f"no live process has used {name}" for name in self.unasked)]
         return f"{relied}. Not ready: {_few(waits)}" if waits else relied
 
     def beside(self, beats: Iterable[Beat]) -> ContractChange:

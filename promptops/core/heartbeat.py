@@ -64,7 +64,7 @@ class Beat:
     counting the revisions are of. ``cannot_load`` has, for each app whose newest release this process cannot load, the
     reason in one line; ``revisions`` has the revision that it still serves of such an app, and no entry where it serves
     none. ``understands`` are the features that the client has (:mod:`promptops.core.features`), none for one before
-    0.3.0. ``asks`` are the prompts that it asked for since it started, each with the names of the variables that it
+    0.3.0. ``asks`` are the prompts that it used since it started, each with the names of the variables that it
     passes; None where it does not say, as one before 0.9.0. ``leaving`` is the last word of a process that closes: from
     now on it serves nothing. ``token`` is the id of the token that it came with: the server fills it in, and nothing
     that a client says can change it.

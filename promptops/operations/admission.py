@@ -117,7 +117,9 @@ def admit(
     def decide(reader: Reader) -> Decision:
         return _admission(reader, request, admission, flaws, comparisons, desk, actor, now)
 
-    _judge(flaws, _candidate(registry, admission))
+    named = _candidate(registry, admission)
+    _judge(flaws, named)
+    comparisons.prepare(named)
     while True:
         try:
             done = carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)

@@ -41,6 +41,14 @@ class Comparisons:
         self._now = now
         self._known: dict[tuple[str, str], ContractChange] = {}
 
+    def prepare(self, release: Release | None) -> None:
+        """Compares a release with what is live now, so that it need not be done between two tries."""
+        app, channel = self._place
+        with self._registry.read() as reader:
+            current = reader.live(app, channel)
+        if release is not None and current is not None and current.stable not in (None, release.ref):
+            self.compare(current.stable, release.ref)
+
     def compare(self, old: ReleaseRef, new: ReleaseRef) -> None:
         """Compares two releases, outside of any transaction, and asks which live processes would break."""
         found = _compared(_contents(self._registry, [old, new]), *self._place, old, new)

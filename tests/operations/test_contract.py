@@ -95,7 +95,7 @@ def test_a_protected_channel_refuses_what_callers_have_to_change_for(prod: Regis
     assert caught.value.rule == "protected"
     assert caught.value.message == (
         "prod is protected, and bot@0.2.0 changes what callers of 0.1.0 rely on: "
-        "answer: required input 'customer_name' added. Not ready: no live process has asked for answer"
+        "answer: required input 'customer_name' added. Not ready: no live process has used answer"
     )
     options = [advice.arguments["name"] for advice in caught.value.advice if advice.action is Action.OPTION]
     assert options == ["callers_are_ready", "reason"]

@@ -34,7 +34,7 @@ def _callers(contract: ContractChange) -> list[Line]:
     """The processes that are not ready for it; or that all are."""
     if contract.ready:
         return [["  ", Span("Every live process that asks for it is ready.", "good")]]
-    names = [*map(str, contract.unready), *(f"no live process has asked for {name}" for name in contract.unasked)]
+    names = [*map(str, contract.unready), *(f"no live process has used {name}" for name in contract.unasked)]
     lines: list[Line] = [[Span("! ", "warn"), one_line(text)] for text in names[:_SHOWN]]
     more = len(names) - _SHOWN
     return [*lines, [Span("! ", "warn"), f"and {more:,} more"]] if more > 0 else lines

@@ -172,7 +172,7 @@ class Heartbeat(Body):
         Field(
             default_factory=dict,
             description="What a newer client adds; the server ignores what it does not know. `asks` has the prompts"
-            " that the client asked for since it started, by full name, each with the names of the variables that it"
+            " that the client used since it started, by full name, each with the names of the variables that it"
             " passes `always` and `sometimes`.",
             examples=[{"asks": {"support-bot/answer": {"always": ["question"], "sometimes": ["customer_name"]}}}],
         ),

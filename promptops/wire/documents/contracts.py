@@ -48,7 +48,7 @@ class ContractChangeDocument:
 
     ``bump`` is how much it changes the contract: ``major`` where callers have to change. The biggest ``changes`` come
     first. ``unready`` are the live processes that it would break; ``unasked`` are the prompts that callers have to
-    change for and that no live process asked for. ``ready`` says that all live processes are known to be ready.
+    change for and that no live process used. ``ready`` says that all live processes are known to be ready.
     """
 
     app: str
