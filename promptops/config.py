@@ -29,6 +29,7 @@ SIGNING_KEY_FILE = "PROMPTOPS_SIGNING_KEY_FILE"
 REGISTRY_KEY = "PROMPTOPS_REGISTRY_KEY"
 HELD = "PROMPTOPS_HELD"
 HELD_TOKEN = "PROMPTOPS_HELD_TOKEN"  # noqa: S105 the name of a setting
+NOTIFY_SECRETS = "PROMPTOPS_NOTIFY_SECRETS"
 GITHUB_ACTIONS = "GITHUB_ACTIONS"
 
 VARIABLES: Mapping[str, str] = {
@@ -52,6 +53,7 @@ VARIABLES: Mapping[str, str] = {
     "PROVIDER_BASE_URL": "the address of its API: OPENAI_BASE_URL; only providers that promptops knows need none",
     HELD: "where held cases of suites are, for `promptops eval`: the address of a folder with https://, or its path",
     HELD_TOKEN: "the token for that address, which is sent nowhere else; never an option, and never shown",
+    NOTIFY_SECRETS: "the path of the file with the secrets of receivers of notifications, for what sends them",
     GITHUB_ACTIONS: "true, as GitHub sets it: `promptops ci` prints nothing that GitHub's runner takes for a command",
     DEBUG: "1: show the traceback of an unexpected error",
     "PROMPTOPS_ALLOW_NETWORK_FS": "1: allow an SQLite registry on a network file system, at your own risk",

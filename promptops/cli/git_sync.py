@@ -1,6 +1,6 @@
-"""Brings a change to git after the command has answered.
+"""Brings a change to git, and sends it to others, after the command has answered.
 
-A rollback must not wait for git, so another process does this, detached from this one. If that process fails, the
+A rollback must not wait for git, so other processes do this, detached from this one. If that process fails, the
 outbox keeps the change until git has it.
 """
 
@@ -29,6 +29,8 @@ def bring_to_git(session: Session, *, claim: bool = False) -> None:
     mode = config.setting(config.SYNC).lower()
     if mode == OFF or config.is_server(session.registry_url()):
         return
+    if config.setting(config.NOTIFY_SECRETS):
+        _notify(session.registry_url())
     root = session.root()
     if root is None or not any((folder / ".git").exists() for folder in (root, *root.parents)):
         return
@@ -77,17 +79,29 @@ def _now(session: Session, root: Path, claim: bool) -> None:
 
 
 def _in_background(root: Path, url: str, claim: bool) -> None:
+    _start(url, root, "-C", str(root), "sync", "--quiet", *([] if claim else ["--no-claim"]))
+
+
+def _notify(url: str) -> None:
+    """Send what happened to the receivers of notifications, where this process knows their secrets.
+
+    A receiver may be slow, so this is in the background whatever `PROMPTOPS_SYNC` says of git.
+    """
+    _start(url, None, "notify", "send")
+
+
+def _start(url: str, folder: Path | None, *arguments: str) -> None:
+    """Start a command on the registry that outlives this one."""
     import subprocess
     import sys
 
     # -P: a file of the workspace that is called json.py must not be imported.
-    command = [sys.executable, "-P", "-m", "promptops", "-C", str(root), "sync", "--quiet"]
-    command += [] if claim else ["--no-claim"]
+    command = [sys.executable, "-P", "-m", "promptops", *arguments]
     quiet = subprocess.DEVNULL
     try:
         process = subprocess.Popen(
             command,
-            cwd=root,
+            cwd=folder,
             env=config.environment_with(url),
             stdin=quiet,
             stdout=quiet,

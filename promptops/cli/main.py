@@ -58,6 +58,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Registry": {
         "channels": ("promptops.cli.commands.channels", "List channels, or apply those of promptops.yml."),
+        "notify": ("promptops.cli.commands.notify", "Send what happens to other services: webhooks and Slack."),
         "app": ("promptops.cli.commands.app", "Say which repository an app belongs to."),
         "serve": ("promptops.cli.commands.serve", "Serve the registry over HTTP."),
         "login": (

@@ -37,6 +37,7 @@ class Action(StrEnum):
     LABEL = "label"
     LIST_TOKENS = "list-tokens"
     MAKE_OVERRIDE = "make-override"
+    MAKE_SECRET = "make-secret"  # noqa: S105 an action
     OPTION = "option"
     PROMOTE = "promote"
     READ_AUDIT = "read-audit"
@@ -79,6 +80,7 @@ _WORDS: Final[Mapping[Action, str]] = {
     Action.LABEL: "label answers of the run {run}",
     Action.LIST_TOKENS: "list the tokens",
     Action.MAKE_OVERRIDE: "make an override of {release} on {channel}",
+    Action.MAKE_SECRET: "make a secret of a receiver",
     Action.PROMOTE: "promote {release} to {channel}",
     Action.READ_AUDIT: "read the audit log",
     Action.REBUILD: "rebuild the registry from git",

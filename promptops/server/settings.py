@@ -51,7 +51,8 @@ class Settings:
     """The settings of one server. ``hosts`` are the names that it answers to in the Host header; if empty, every name.
 
     ``proxies`` are the addresses and networks whose X-Forwarded-For it trusts. Without ``auth``, every caller that can
-    connect may do everything.
+    connect may do everything. ``notify_secrets`` is the path of the file with the secrets of receivers of
+    notifications.
     """
 
     registry: str
@@ -59,4 +60,5 @@ class Settings:
     auth: bool = True
     hosts: frozenset[str] = frozenset()
     proxies: tuple[str, ...] = ()
+    notify_secrets: str = ""
     limits: Limits = field(default_factory=Limits)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # finding the root must not cost the import of yaml
     from promptops.source.tree import Tree
 
 MARKER = "promptops.yml"
-KEYS = ("registry", "apps", "channels", "git", "journal", "models", "prices", "traces")
+KEYS = ("registry", "apps", "channels", "git", "journal", "models", "notify", "prices", "traces")
 TRACE_ID = "{trace_id}"
 """What stands for the id of a trace in `traces`."""
 POLICY_KEYS = ("promote_from", "allow_dirty", "protected", "gate", "rollout")
@@ -39,7 +39,8 @@ class Workspace:
 
     ``git`` is the address of the repository that is the home of the journal, and ``journal_ref`` the ref of it there;
     both are empty where the file does not say. ``prices`` are the workspace's own, by ``provider/model``. ``traces`` is
-    the address of a trace with :data:`TRACE_ID` in it, empty without one. ``models`` are what it says of models.
+    the address of a trace with :data:`TRACE_ID` in it, empty without one. ``models`` are what it says of models, and
+    ``notify`` the settings of receivers of notifications, by name.
     """
 
     registry: str
@@ -50,6 +51,7 @@ class Workspace:
     prices: Mapping[str, ModelRates] = field(default_factory=dict)
     traces: str = ""
     models: Mapping[str, OwnFacts] = field(default_factory=dict)
+    notify: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     path: str = MARKER
 
 
@@ -111,6 +113,7 @@ def parse_workspace(report: Report) -> Workspace | None:
         prices=_prices(fields),
         traces=_traces(fields),
         models=_models(fields),
+        notify=_notify(fields),
     )
 
 
@@ -128,6 +131,21 @@ def _models(fields: Fields) -> Mapping[str, OwnFacts]:
     from promptops.source.own_models import read_own_models
 
     return read_own_models(fields)
+
+
+def _notify(fields: Fields) -> dict[str, Mapping[str, object]]:
+    if fields.value.get("notify") is None:
+        return {}
+    from promptops.core.notifications.receiver import receiver_flaw
+
+    receivers: dict[str, Mapping[str, object]] = {}
+    for name, receiver in fields.inner("notify"):
+        receivers[name] = receiver.value
+        if problem := receiver_flaw(name, receiver.value):
+            named = problem.message.split(" ")[0].removeprefix(f"notify.{name}").strip(":.")
+            place = receiver.path + _place(receiver.value, named)
+            receiver.report.add("notify-invalid", receiver.document.offset(place), problem.message, problem.hint)
+    return receivers
 
 
 def _traces(fields: Fields) -> str:

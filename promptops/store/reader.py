@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from promptops.store.facts.kind import JournalEntry
     from promptops.store.facts.record import Record
     from promptops.store.queries.approvals import Deeds
+    from promptops.store.queries.deliveries import DeliveryReader
     from promptops.store.queries.gate import GateState
     from promptops.store.queries.housekeeping import Housekeeping
     from promptops.store.queries.serving import Progress, StoredContent
@@ -265,6 +266,14 @@ class Reader(ReleaseReader, ChannelReader, EvidenceReader, OutcomeReader, Rollou
         from promptops.store.queries.heartbeats import asking_since
 
         return asking_since(self._connection, since, channel)
+
+    # --- what others are sent, the same ---
+
+    def deliveries(self) -> DeliveryReader:
+        """The receivers of notifications, and how far each is."""
+        from promptops.store.queries.deliveries import DeliveryReader
+
+        return DeliveryReader(self._connection)
 
     # --- what goes to git; a rollback needs none of it, so the code for it is loaded when it is used ---
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from promptops.core.origin import Origin
     from promptops.core.token import Token
     from promptops.store.facts.kind import Fact
+    from promptops.store.queries.deliveries import DeliveryDesk
     from promptops.store.queries.outcome_desk import OutcomeDesk
 
 _head, _audit_head, _drained = tables.head, tables.audit_head, tables.drained
@@ -186,6 +187,14 @@ class Writer(Reader):
         from promptops.store.queries.outcome_desk import OutcomeDesk
 
         return OutcomeDesk(self._connection, self.epoch())
+
+    # --- notifications ---
+
+    def deliveries(self) -> DeliveryDesk:
+        """Where this transaction changes how far the receivers of notifications are."""
+        from promptops.store.queries.deliveries import DeliveryDesk
+
+        return DeliveryDesk(self._connection)
 
     # --- tokens ---
 

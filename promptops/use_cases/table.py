@@ -14,6 +14,7 @@ from promptops.use_cases.evidence import ADD_EVIDENCE, EVIDENCE, IMPORT_EVIDENCE
 from promptops.use_cases.gate import GATE, GATE_OF_CONTENT
 from promptops.use_cases.journal import JOURNAL, SIGN_JOURNAL
 from promptops.use_cases.models import MODEL_OUTLOOK
+from promptops.use_cases.notify import DECLARE_RECEIVERS, NOTIFY, TEST_RECEIVER
 from promptops.use_cases.outcome_reports import COST, OUTCOMES
 from promptops.use_cases.override import CREATE_OVERRIDE, RECONCILE
 from promptops.use_cases.promote import PROMOTE
@@ -46,6 +47,8 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     TRANSFER,
     DECLARE,
     SIGN_JOURNAL,
+    DECLARE_RECEIVERS,
+    TEST_RECEIVER,
     CREATE_OVERRIDE,
     ERASE,
     MEASURED,
@@ -66,6 +69,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     CANARY_STATUS,
     CANARY_PLAN,
     CHANNELS,
+    NOTIFY,
     HISTORY,
     OUTCOMES,
     COST,

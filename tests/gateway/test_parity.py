@@ -25,6 +25,8 @@ channels:
   dev: {allow_dirty: true}
   staging: {promote_from: dev}
   prod: {promote_from: staging}
+notify:
+  ops: {url: https://hooks.example.com/promptops, channels: [prod]}
 """
 
 DAY = """
@@ -159,6 +161,13 @@ db journal --sign required --reason now
 db journal --sign off
 db journal --sign off --yes --json
 db journal --sign off
+notify
+notify apply --dry-run
+notify apply
+notify apply --json
+notify
+notify list --json
+notify test nothing
 evidence list bot
 evidence add --check red-team --verdict pass --for bot@0.1.0 --expires never --note fine --key e1
 evidence add --check red-team --verdict pass --for bot@0.1.0 --expires never --note fine --key e1 --json

@@ -24,6 +24,7 @@ NEW |= {"approval", "waiver"}
 NEW |= {"run", "run_row", "evidence", "release_suites"}
 NEW |= {"report_key", "outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call", "declaration"}
 NEW |= {"erasure", "rollout", "canary_decision", "rollout_state", "rollout_unit"}
+NEW |= {"receiver", "delivery"}
 VERSIONS = {"alembic_version", "promptops_version"}
 
 

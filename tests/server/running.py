@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 import uvicorn
@@ -157,13 +158,15 @@ def environment(url: str) -> dict[str, str]:
 
 
 @contextmanager
-def running(url: str, folder: Path, *arguments: str) -> Iterator[Running]:
+def running(
+    url: str, folder: Path, *arguments: str, variables: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Running]:
     """A server for the registry of this URL at a free port; it is ended with the block, if it runs still."""
     log = folder / f"serve-{time.monotonic_ns()}.log"
     command = ["serve", "--port", "0", "--json", *arguments]
     with (
         log.open("w", encoding="utf-8") as errors,
-        Forked(command, folder=folder, environment=environment(url), errors=errors) as process,
+        Forked(command, folder=folder, environment={**environment(url), **variables}, errors=errors) as process,
     ):
         try:
             first = process.stdout.readline()

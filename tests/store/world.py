@@ -26,6 +26,7 @@ from promptops.core.evidence.release_suites import ReleaseSuites
 from promptops.core.evidence.run import Purpose, Source
 from promptops.core.evidence.table_bytes import encode_table
 from promptops.core.model import Policy, Profile
+from promptops.core.notifications.receiver import Receiver
 from promptops.core.origin import Origin
 from promptops.core.outcomes.erasure import Erasure
 from promptops.core.reference import parse_reference
@@ -48,7 +49,7 @@ from tests.support.signing import signing_key
 
 KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
 KINDS |= {"tokens", "revocations", "transfers", "homes", "registry-keys", "approvals", "waivers"}
-KINDS |= {"runs", "evidence", "suites", "declarations", "erasures", "rollouts", "canary-decisions"}
+KINDS |= {"runs", "evidence", "suites", "declarations", "erasures", "rollouts", "canary-decisions", "receivers"}
 
 
 CALL_ID = "pc1:0b0e11aa:bot:prod:3.17s:0db52f40:akVfAJqcaBn_MQ:AAECAwQFAqGlXrJQ"
@@ -170,6 +171,8 @@ def _try_out(registry: Registry) -> None:
             Rollout(app="bot", rollout="1.9", settings=steps, keys="0" * 8 + "9" * 8, keys_a_day=7, **whole, **about)
         )
         writer.record(Rollout(app="faq", rollout="1.12", settings=steps, **about))
+        hooks: dict[str, object] = {"url": "https://hooks.example.com/promptops", "events": ["canary"]}
+        writer.record(Receiver(name="ops", version=1, settings=hooks, **HERE))
         why: dict[str, Any] = {"cause": "no_unit", "guardrail": "error", "shown": "not-worse"}
         writer.record(
             CanaryDecision(app="bot", rollout="1.9", revision=10, verb="pause", numbers={"☃": 1.5}, **why, **about)

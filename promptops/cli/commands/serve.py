@@ -166,6 +166,7 @@ def _settings(session: Session, auth: bool, hosts: Sequence[str]) -> Settings:
         allow_network_fs=config.setting("PROMPTOPS_ALLOW_NETWORK_FS") == "1",
         auth=auth,
         hosts=frozenset(name.lower() for name in hosts),
+        notify_secrets=config.setting(config.NOTIFY_SECRETS),
     )
 
 

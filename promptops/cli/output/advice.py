@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[Action, str]] = {
     Action.INIT: "init",
     Action.LABEL: "judge label {run}",
     Action.LIST_TOKENS: "token list",
+    Action.MAKE_SECRET: "notify secret",
     Action.MAKE_OVERRIDE: "override create {release} --channel {channel} --reason …",
     Action.PROMOTE: "promote {release} --channel {channel}[ --reason {reason}]",
     Action.READ_AUDIT: "audit --json",

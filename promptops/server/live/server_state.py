@@ -34,6 +34,7 @@ from promptops.server.live.heartbeats import Presence
 from promptops.server.live.limits import Counter, RequestKind
 from promptops.server.live.looks import Looks
 from promptops.server.live.metrics import Metrics
+from promptops.server.live.notifications import Notifications
 from promptops.server.live.pace import Pace
 from promptops.server.live.readiness import Readiness
 from promptops.server.live.reports import Answer, Reports
@@ -52,8 +53,8 @@ READERS: Final = 4
 LOOKUPS: Final = 4
 CHANGES: Final = 4
 """Threads for applications' reads, for everything else that changes nothing, and for changes. The registry's pool has
-five connections more: for looking up tokens, for heartbeats, for reports and canaries, for spans, and for what follows
-its changes.
+six connections more: for looking up tokens, for heartbeats, for reports and canaries, for spans, for what follows its
+changes, and for notifications.
 """
 
 BULKY: Final = 4
@@ -89,6 +90,7 @@ class ServerState:
         self.presence: Presence
         self.reports: Reports
         self.canaries: Canaries
+        self.notifications: Notifications
         self.known = Known()
         self._turns: Mapping[RequestKind, Turns] = {}
         self._bulky = Turns(BULKY, BULKY // 2)
@@ -108,7 +110,8 @@ class ServerState:
             RequestKind.LOOKUP: Turns(LOOKUPS, LOOKUPS // 2),
             RequestKind.CHANGE: Turns(changes, (changes + 1) // 2),
         }
-        self.feed = Feed(self.registry, pace=self.pace, changed=self.tokens.forget)
+        self.notifications = Notifications(self.registry, self.settings.notify_secrets)
+        self.feed = Feed(self.registry, pace=self.pace, changed=self._changed)
         self.presence = Presence(self._write_beats)
         self.reports = Reports(self._take_reports)
         self.canaries = Canaries(self._look_at_canaries, self.metrics.count_abort)
@@ -116,6 +119,7 @@ class ServerState:
         self.presence.start()
         self.reports.start()
         self.canaries.start()
+        self.notifications.start()
         await self.readiness.now()  # logs foreign objects on the registry's tables at the start
         self.metrics.gauge("promptops_streams", "Event streams that are open.", lambda: len(self.streams))
         self.metrics.gauge(
@@ -126,6 +130,7 @@ class ServerState:
 
     async def close(self) -> None:
         """Let go of everything."""
+        await to_thread.run_sync(self.notifications.close)
         await self.reports.close()
         await self.canaries.close()
         await self.presence.close()
@@ -185,6 +190,10 @@ class ServerState:
         known = any(self.tokens.seen(digest) for digest in digests)
         with self.pace.slowly() if known else nullcontext():  # a flood of invented ones slows no request down
             return await self._ask(self._doorkeepers, tokens.find_tokens, digests)
+
+    def _changed(self) -> None:
+        self.tokens.forget()
+        self.notifications.call()
 
     def _connect(self) -> Registry:
         return Registry.open(self.settings.registry, allow_network_fs=self.settings.allow_network_fs)

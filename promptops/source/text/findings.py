@@ -123,6 +123,7 @@ RULES: dict[str, Rule] = {
     "policy-invalid": _error(
         "A channel's policy names a channel that is not declared, goes round in a circle, or has a wrong setting."
     ),
+    "notify-invalid": _error("A receiver of notifications has a wrong setting, or a URL that none may have."),
     "rollout-hours": _warning("A rollout may be over within a day, so some hours are seen by no step."),
     # model and parameters
     "unknown-pin": _error("`model` is neither a pin of app.yml nor provider/model."),

@@ -39,8 +39,8 @@ BUSY_SECONDS = 15.0
 TOPIC = "promptops"
 """The topic of PostgreSQL's notification to watches of the registry: with every fact, at its commit."""
 
-_BEYOND = 12
-"""Connections beside the five that stay open: a server uses 17 at once."""
+_BEYOND = 13
+"""Connections beside the five that stay open: a server uses 18 at once."""
 
 _PING_AFTER = 1.0
 """Seconds of rest after which a connection is tested before use: a busy one is not, which saves a round trip."""

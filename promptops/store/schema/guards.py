@@ -16,7 +16,7 @@ from promptops.core.errors import GuardsMissing
 from promptops.store.schema.outcome_tables import MEASURED
 from promptops.store.schema.tables import metadata
 
-_MUTABLE = ("head", "audit_head", "outbox", "drained", "client", "idempotency", "report_key", *MEASURED)
+_MUTABLE = ("head", "audit_head", "outbox", "drained", "client", "delivery", "idempotency", "report_key", *MEASURED)
 
 
 def _keys(table: Table) -> tuple[tuple[str, ...], ...]:

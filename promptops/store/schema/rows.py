@@ -140,10 +140,14 @@ def channel_of(row: AnyRow) -> Channel:
         gate=settings_of(row.gate),
         rollout=settings_of(row.rollout),
     )
-    known = row.repository or row.path or row.root
-    origin = Origin(repository=row.repository, path=row.path, root=row.root) if known else None
     who = {"actor": row.actor, "at": row.at, "reason": row.reason}
-    return Channel(name=row.channel, policy=policy, version=row.version, origin=origin, **who)
+    return Channel(name=row.channel, policy=policy, version=row.version, origin=origin_of(row), **who)
+
+
+def origin_of(row: AnyRow) -> Origin | None:
+    """The workspace that declared something; None where it is not known."""
+    known = row.repository or row.path or row.root
+    return Origin(repository=row.repository, path=row.path, root=row.root) if known else None
 
 
 def settings_of(text: str) -> Mapping[str, object] | None:
@@ -194,12 +198,16 @@ def release_values(release: Release) -> Values:
 
 
 def channel_values(channel: Channel) -> Values:
-    origin = asdict(channel.origin) if channel.origin else dict.fromkeys(("repository", "path", "root"), "")
     who = {"actor": channel.actor, "at": channel.at, "reason": channel.reason}
     policy = channel.policy
     settings = {name: getattr(policy, name) for name in ("promote_from", "allow_dirty", "protected")}
     settings |= {"gate": settings_text(policy.gate), "rollout": settings_text(policy.rollout)}
-    return {"channel": channel.name, "version": channel.version, **who, **origin, **settings}
+    return {"channel": channel.name, "version": channel.version, **who, **origin_values(channel.origin), **settings}
+
+
+def origin_values(origin: Origin | None) -> Values:
+    """What :func:`origin_of` reads."""
+    return asdict(origin) if origin else dict.fromkeys(("repository", "path", "root"), "")
 
 
 def settings_text(settings: Mapping[str, object] | None) -> str:

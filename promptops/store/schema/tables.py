@@ -3,8 +3,8 @@
 Every table is insert-only and guarded by triggers (:mod:`promptops.store.schema.guards`) except a few: ``head``, the
 revision each app is at on each channel and the row that writers lock; ``audit_head``, the same for the audit log;
 ``outbox``, whose rows go when they are in git; ``drained``, how far git is; ``client``, each running client's last
-heartbeat; ``idempotency``, whose rows are thrown away after a while; and those of ``outcome_tables``, which hold
-measurements. Indexes are what keeps a rollback as fast at
+heartbeat; ``delivery``, how far each receiver of notifications is; ``idempotency``, whose rows are thrown away after a
+while; and those of ``outcome_tables``, which hold measurements. Indexes are what keeps a rollback as fast at
 10,000 releases as at 10. A change here needs a migration; ``alembic check`` compares the two.
 
 They are plain tables, not classes of an ORM: every command declares all of them when it starts, and declaring classes
@@ -44,6 +44,8 @@ from promptops.store.schema.git_tables import drained as drained
 from promptops.store.schema.git_tables import home as home
 from promptops.store.schema.git_tables import outbox as outbox
 from promptops.store.schema.git_tables import registry_key as registry_key
+from promptops.store.schema.notify_tables import delivery as delivery
+from promptops.store.schema.notify_tables import receiver as receiver
 from promptops.store.schema.outcome_tables import bad_unit as bad_unit
 from promptops.store.schema.outcome_tables import declaration as declaration
 from promptops.store.schema.outcome_tables import erasure as erasure

@@ -15,6 +15,7 @@ from promptops.core.canary.rollout_fact import Rollout
 from promptops.core.declarations import Declarations, DeclarationsVersion
 from promptops.core.evidence.approval import Approval, Waiver
 from promptops.core.model import Profile
+from promptops.core.notifications.receiver import Receiver
 from promptops.core.outcomes.erasure import Erasure
 from promptops.core.registry_key import RegistryKey
 from promptops.core.token import Revocation
@@ -32,7 +33,7 @@ from tests.support.evidence import run as a_run
 
 MUTABLE = {"head", "audit_head", "outbox", "drained", "idempotency", "client", "report_key"}
 MUTABLE |= {"outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call"}
-MUTABLE |= {"rollout_state", "rollout_unit"}
+MUTABLE |= {"rollout_state", "rollout_unit", "delivery"}
 
 Outsider = sqlite3.Connection | psycopg.Connection[tuple[object, ...]]
 
@@ -78,6 +79,7 @@ def full(registry: Registry) -> Registry:
         canary: dict[str, Any] = {"app": "bot", "channel": "prod", "rollout": "1.2", "actor": ACTOR, "at": START}
         writer.record(Rollout(settings={"steps": []}, **canary))
         writer.record(CanaryDecision(revision=3, verb="pause", **canary))
+        writer.record(Receiver(name="ops", version=1, settings={"url": "https://h.org"}, actor=ACTOR, at=START))
         writer._insert(metadata.tables["binding"], {"seq": 1, "record": "r", "secret": ""})
         writer.record(
             RevokedToken(id=token("ci").id, name="ci", revocation=Revocation(actor=ACTOR, at=START, reason="leaked"))
@@ -152,6 +154,7 @@ def test_the_guards_know_every_unique_key_in_the_order_that_registries_have() ->
         "erasure": (("number",),),
         "rollout": (("app", "channel", "rollout"),),
         "canary_decision": (("app", "channel", "revision"),),
+        "receiver": (("name", "version"),),
     }
     assert not [index for table in GUARDED for index in metadata.tables[table].indexes if index.unique]
 
