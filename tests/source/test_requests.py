@@ -96,7 +96,7 @@ def test_what_an_api_takes_is_no_finding(model: str, parameters: str) -> None:
 
 
 def test_what_is_not_known_before_the_call_is_said_as_such() -> None:
-    [item] = prompt_findings(f"model: openai/gpt-5.6-sol\nmodelParameters: {{temperature: 0}}\n{ASK}")
+    [item] = prompt_findings(f"model: openai/gpt-5.5-2026-04-23\nmodelParameters: {{temperature: 0}}\n{ASK}")
     assert (item.code, item.severity) == ("request-doubtful", Severity.WARNING)
     assert "not known" in item.message
 

@@ -114,6 +114,8 @@ def _row(listed: Mapping[str, Any], package: str) -> Row:
     for field, key in (("max_input_tokens", "context"), ("max_output_tokens", "output")):
         if isinstance(listed.get(field), int):
             row[key] = listed[field]
+    if listed.get("supports_vision") is False:
+        row["images"] = False
     if listed.get("deprecation_date"):
         row["ends"] = date.fromisoformat(listed["deprecation_date"]).isoformat()
     if listed.get("successor_model") and "ends" in row:

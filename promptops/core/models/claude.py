@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -23,11 +23,8 @@ _LEAST_TOP_P: Final = 0.95  # of a Claude that thinks
 
 def anthropic(prompt: Prompt, messages: Messages, facts: Facts) -> Iterator[Refusal]:
     """Yields what the Messages API refuses of a request."""
-    yield from _thinking(prompt, facts)
-    if facts.one_sampler and {"temperature", "topP"} <= prompt.parameters.keys():
-        problem = f"{prompt.model} takes 'temperature' or 'topP', and not both"
-        yield refused("topP", problem, facts.source("one_sampler"), "Keep one of them.")
-    spoken = [(at, message) for at, message in enumerate(messages) if message["role"] not in ("system", "developer")]
+    yield from _of_model(prompt, messages, facts)
+    spoken = _spoken(messages)
     if not spoken:
         problem = "all messages are the system's, and Anthropic needs one of the user"
         hint = "Make the last one `role: user`."
@@ -38,9 +35,28 @@ def anthropic(prompt: Prompt, messages: Messages, facts: Facts) -> Iterator[Refu
         if is_text and not text_of(message).strip():
             problem = "Anthropic refuses a message without text"
             yield Refusal(place=("messages", at), message=problem, source=CLAUDE_MESSAGES)
-    at, last = spoken[-1]
-    if last["role"] == "assistant":
-        yield from _prefill(prompt, at, text_of(last), facts)
+
+
+def claude_of_others(prompt: Prompt, messages: Messages, facts: Facts) -> Iterator[Refusal]:
+    """Yields what Bedrock and Vertex AI refuse of a Claude where they take what Anthropic takes, which is documented of
+    Anthropic's API alone.
+    """
+    for refusal in _of_model(prompt, messages, facts):
+        yield replace(refusal, sure=False)
+
+
+def _of_model(prompt: Prompt, messages: Messages, facts: Facts) -> Iterator[Refusal]:
+    yield from _thinking(prompt, facts)
+    if facts.one_sampler and {"temperature", "topP"} <= prompt.parameters.keys():
+        problem = f"{prompt.model} takes 'temperature' or 'topP', and not both"
+        yield refused("topP", problem, facts.source("one_sampler"), "Keep one of them.")
+    for at, last in _spoken(messages)[-1:]:
+        if last["role"] == "assistant":
+            yield from _prefill(prompt, at, text_of(last), facts)
+
+
+def _spoken(messages: Messages) -> Sequence[tuple[int, Mapping[str, object]]]:
+    return [(at, message) for at, message in enumerate(messages) if message["role"] not in ("system", "developer")]
 
 
 def _prefill(prompt: Prompt, at: int, text: str, facts: Facts) -> Iterator[Refusal]:

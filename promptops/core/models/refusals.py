@@ -7,18 +7,21 @@ rule. A prompt of another provider, and of an unknown model, is judged by no rul
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 from promptops.core.cache_marks import FEWER, PAGE, marks_of, takes_cache_points, too_many
-from promptops.core.model import Json, Prompt, ResponseFormat
-from promptops.core.models.claude import CLAUDE_MESSAGES, anthropic
+from promptops.core.model import Json, Message, Prompt, ResponseFormat
+from promptops.core.models.claude import CLAUDE_MESSAGES, anthropic, claude_of_others
 from promptops.core.models.refusal import CAPS, Messages, Refusal, refused, text_of
 from promptops.core.models.strict_schemas import strict_schemas
-from promptops.core.models.table import Facts, facts_of
+from promptops.core.models.table import Facts, claude_elsewhere, facts_of
 from promptops.core.models.tool_choice import tool_choice
 from promptops.core.models.tool_turns import CLAUDE_CALLS, OPENAI_CALLS, tool_turns
 from promptops.core.models.tool_types import tool_types
 from promptops.core.parameters import ANTHROPIC, OPENAI, provider_of
+from promptops.core.parts import PartType
+from promptops.core.tools import CUSTOM, FUNCTION
 
 _OPENAI_CHAT: Final = (
     "https://developers.openai.com/api/reference/resources/chat/subresources/completions/methods/create"
@@ -58,7 +61,19 @@ def refusals(prompt: Prompt, messages: Messages) -> Iterator[Refusal]:
         yield from _tier(prompt, _CLAUDE_TIERS, CLAUDE_MESSAGES)
         yield from strict_schemas(prompt, _CLAUDE_SHAPES, every=True, all_required=False)
         yield from anthropic(prompt, messages, facts)
-    elif provider == "deepseek":
+    else:
+        yield from _of_another(prompt, messages, facts)
+
+
+def _of_another(prompt: Prompt, messages: Messages, facts: Facts) -> Iterator[Refusal]:
+    """What is likely of other providers: their references do not say what they refuse."""
+    provider, name = provider_of(prompt.model)
+    if prompt.tools:
+        for refusal in tool_choice(prompt, "", is_openai=False):
+            yield replace(refusal, sure=False)
+    if claude_elsewhere(provider, name):
+        yield from claude_of_others(prompt, messages, facts)
+    if provider == "deepseek":
         yield from _json_mode(prompt, messages, _DEEPSEEK, refuses=False)
 
 
@@ -80,6 +95,8 @@ def _of_model(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:
             "reasoningEffort", f"{prompt.model} refuses 'reasoningEffort: {effort}'", facts.source("efforts"), hint
         )
     yield from _out_of_bounds(prompt, facts)
+    yield from _tools_in_chat(prompt, facts)
+    yield from _images(prompt, facts)
     for name in CAPS:
         cap = prompt.parameters.get(name)
         if facts.output is not None and isinstance(cap, int) and cap > facts.output:
@@ -119,6 +136,33 @@ def _while_reasoning(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:
             problem += ", and whether it does by default is not known here"
         source = facts.source(f"refuses_while_reasoning.{name}")
         yield Refusal(place=(name,), message=problem, source=source, hint=hint, sure=reasons)
+
+
+def _tools_in_chat(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:
+    """Functions beside reasoning, which only the other API of a provider takes: the call chooses between them."""
+    effort = prompt.parameters.get("reasoningEffort", facts.default_effort)
+    reasons = effort != "none" if effort is not None else facts.always_reasons_by_default is True
+    if facts.tools_in_chat is False and reasons and any(tool.type in (FUNCTION, CUSTOM) for tool in prompt.tools):
+        yield Refusal(
+            place=("reasoningEffort",) if "reasoningEffort" in prompt.parameters else ("tools",),
+            message=f"chat completions refuse functions of {prompt.model} while it reasons",
+            source=facts.source("tools_in_chat"),
+            hint="Use to_openai_responses(), or set `reasoningEffort: none`.",
+            sure=False,
+        )
+
+
+def _images(prompt: Prompt, facts: Facts) -> Iterator[Refusal]:
+    places = (
+        ("messages", at, "content", index)
+        for at, message in enumerate(prompt.messages)
+        if isinstance(message, Message)
+        for index, part in enumerate(message.parts)
+        if part.type is PartType.IMAGE
+    )
+    for place in places if facts.images is False else ():
+        problem = f"{prompt.model} is listed as a model that takes no images"
+        yield Refusal(place=place, message=problem, source=facts.source("images"), sure=False)
 
 
 def _roles(messages: Messages, facts: Facts, provider: str) -> Iterator[Refusal]:

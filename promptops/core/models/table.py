@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from promptops.core.own_facts import OwnFacts
 
+_LISTED: Final = "https://github.com/BerriAI/litellm/blob/main/model_prices_and_context_window.json"
 _HERE: Final = Path(__file__).parent
 _PROVIDERS: Final = {
     "azure": "openai",
@@ -34,8 +35,14 @@ _PROVIDERS: Final = {
 _DEPLOYMENTS: Final = frozenset({"azure", "azure-openai", "azure_openai"})
 """Providers whose names are a customer's: they say which family a model is of at most, and nothing of its end."""
 _REGION: Final = re.compile(r"(?:us|eu|apac|au|jp|ca|global|us-gov)\.")
-_FACTS: Final = ("context", "output", "successor", "default_effort", "always_thinks", "forced_tools", "sampling")
-_FLAGS: Final = ("adaptive_thinking", "one_sampler", "prefill", "thinking_budget", "always_reasons_by_default")
+_CLAUDE_ELSEWHERE: Final = frozenset({"bedrock", "vertex", "vertex_ai"})
+_CLAUDE: Final = re.compile(r"(?:anthropic[./])?(claude-.+?)(?:-v\d+(?::\d+)?)?")
+_FACTS: Final = (
+    "context", "output", "successor", "default_effort", "always_thinks", "forced_tools", "sampling", "images",
+)  # fmt: skip
+_FLAGS: Final = (
+    "adaptive_thinking", "one_sampler", "prefill", "thinking_budget", "always_reasons_by_default", "tools_in_chat",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,8 @@ class Facts:
     ``context`` and ``output`` are the most tokens, ``ends`` is the first day on which it is not there any more, and
     ``successor`` what the provider proposes then. ``refuses`` are parameters that its API refuses, and
     ``refuses_while_reasoning`` those that it refuses unless its effort is ``none``. ``efforts`` are those it takes, and
-    ``bounds`` the least and the most of parameters.
+    ``bounds`` the least and the most of parameters. ``tools_in_chat`` is whether chat completions take functions of a
+    model that reasons, and ``images`` whether it takes any.
     ``sources`` has the address of each fact, by its name.
     """
 
@@ -65,6 +73,8 @@ class Facts:
     adaptive_thinking: bool | None = None
     always_thinks: bool | None = None
     forced_tools: bool | None = None
+    tools_in_chat: bool | None = None
+    images: bool | None = None
     roles: tuple[str, ...] = ()
     bounds: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -107,11 +117,20 @@ def _known(model: str) -> Facts:
     is_deployment = provider in _DEPLOYMENTS
     provider = _PROVIDERS.get(provider, provider)
     facts = NOTHING
+    maker, bare = ("anthropic", claude) if (claude := claude_elsewhere(provider, name)) else (provider, name)
     for family in _families():
-        if provider in family["providers"] and family["pattern"].fullmatch(name):
+        if maker in family["providers"] and family["pattern"].fullmatch(bare):
             facts = _with_family(facts, family)
     row = None if is_deployment else _row(provider, name)
     return facts if row is None else _with_row(facts, row)
+
+
+def claude_elsewhere(provider: str, name: str) -> str:
+    """Returns what Anthropic calls a model of Bedrock or Vertex AI; empty for any other model."""
+    if provider not in _CLAUDE_ELSEWHERE:
+        return ""
+    found = _CLAUDE.fullmatch(_REGION.sub("", name, count=1).replace("@", "-"))
+    return found[1] if found else ""
 
 
 def _row(provider: str, name: str) -> Mapping[str, Any] | None:
@@ -140,7 +159,10 @@ def _with_row(facts: Facts, row: Mapping[str, Any]) -> Facts:
         said["ends"] = date.fromisoformat(row["ends"])
     if "efforts" in row:
         said["efforts"] = tuple(row["efforts"])
-    return replace(facts, **said, sources={**facts.sources, **dict.fromkeys(said, row["address"])})
+    sources = {**facts.sources, **dict.fromkeys(said, row["address"])}
+    if "images" in said:  # of which the provider's page that the row names need not say anything
+        sources["images"] = _LISTED
+    return replace(facts, **said, sources=sources)
 
 
 @lru_cache(maxsize=1)
