@@ -113,6 +113,40 @@ def is_described(value: object) -> bool:
     return isinstance(value, Mapping) and value.keys() - {"filename"} == _DESCRIBED
 
 
+def without_bytes(said: Json) -> Json:
+    """Returns messages of a conversation, which were read already, with :meth:`MediaValue.described` in place of each
+    part whose bytes they have.
+    """
+    if isinstance(said, list):
+        return [without_bytes(item) for item in said]
+    if not isinstance(said, dict):
+        return said
+    kind, field = _BYTES.get(str(said.get("type")), (None, ""))
+    inner = said.get(str(said.get("type")))
+    data = inner.get(field) if isinstance(inner, dict) else None
+    if kind is None or not isinstance(data, str) or data.startswith(("https:", "http:")):
+        return {key: without_bytes(item) for key, item in said.items()}
+    named = {"filename": inner["filename"]} if isinstance(inner, dict) and "filename" in inner else {}
+    return media_value(kind, {"data": data, **named}).described()
+
+
+_BYTES: Final[Mapping[str, tuple[PartType, str]]] = {
+    "image_url": (PartType.IMAGE, "url"),
+    "input_audio": (PartType.AUDIO, "data"),
+    "file": (PartType.FILE, "file_data"),
+}
+"""The parts of messages, each with the field that may have bytes."""
+
+
+def lacks_bytes(value: object) -> bool:
+    """Returns whether a value, or a part in a conversation, stands for bytes that are not known here."""
+    if isinstance(value, list | tuple):
+        return any(map(lacks_bytes, value))
+    if isinstance(value, Mapping) and isinstance(value.get("content"), list | tuple):
+        return lacks_bytes(value["content"])
+    return is_described(value)
+
+
 def _of_mapping(kind: PartType, value: Mapping[Any, Any]) -> MediaValue:
     if is_described(value):
         raise ValueError("only its digest is known here, and not its bytes")
@@ -122,6 +156,10 @@ def _of_mapping(kind: PartType, value: Mapping[Any, Any]) -> MediaValue:
         if key not in _KEYS and (key != "type" or value[key] != kind):
             close = get_close_matches(str(key)[:100], _KEYS, n=1)
             hint = f"did you mean '{close[0]}'?" if close else f"its keys are {', '.join(_KEYS)}"
+            if key == "file":
+                path = str(value[key])[:80]
+                hint = f"a case names a file of its app by it, and '{path}' is not there; "
+                hint += f"a call gives {_CLASSES[kind]}(path=…)"
             raise ValueError(f"'{str(key)[:80]}' is no key of {_WORDS[kind]}: {hint}")
     texts = {key: value[key] for key in ("url", "media_type", "filename") if value.get(key) is not None}
     for key, text in texts.items():

@@ -16,7 +16,7 @@ from promptops.core.declarations import Capture
 from promptops.core.digest import canonical
 from promptops.core.errors import Invalid
 from promptops.core.evidence.content import normalised
-from promptops.core.media_values import is_described
+from promptops.core.media_values import lacks_bytes
 from promptops.core.model import Json
 from promptops.core.names import AppName, ChannelName
 from promptops.core.outcomes.kept_call import PRIVATE, SAMPLED, Kept, PlacedCall
@@ -131,7 +131,7 @@ def _is_drawn(call: str) -> bool:
 
 
 def _is_unknown(value: object) -> bool:
-    return is_described(value) or (isinstance(value, str) and value.startswith(PRIVATE))
+    return lacks_bytes(value) or (isinstance(value, str) and value.startswith(PRIVATE))
 
 
 def _case(placed: PlacedCall, secret: bytes) -> CapturedCase:

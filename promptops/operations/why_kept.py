@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from promptops.core import provider_arguments
 from promptops.core.errors import PromptopsError
+from promptops.core.media_values import lacks_bytes
 from promptops.core.model import Content, Input, Json, Message, Placeholder, Prompt, ReleaseRef, Role
 from promptops.core.outcomes.call_outcome import Count
 from promptops.core.outcomes.kept_call import KeptCall, messages_digest, rendering_digest
@@ -26,6 +27,7 @@ _ARGUMENTS: Final[Mapping[str, Callable[[Prompt, list[dict[str, Any]]], Json]]] 
 }
 _NOT_EXACT: Final = "rendered again, it differs from what was sent: kept as JSON, 1.0 is 1, and names are in order"
 _PRIVATE: Final = "of private inputs only hashes are kept, which stand in their place"
+_DESCRIBED: Final = "of images, files and audio only digests are kept, which stand in their place"
 
 
 def kept_document(call: KeptCall, content: Content | None, secret: bytes, *, reads: bool) -> WhyKeptDocument:
@@ -67,7 +69,9 @@ def _sent(call: KeptCall, content: Content | None, secret: bytes) -> WhySentDocu
         messages = Template.compile(_loose(prompt, private)).render(call.variables)  # type: ignore[arg-type]
         made = _ARGUMENTS[call.api](prompt, messages)
     except PromptopsError as error:
-        return WhySentDocument(api=call.api, body="", exact=False, problem=_PRIVATE if private else error.message)
+        lacks = any(map(lacks_bytes, (call.variables or {}).values()))
+        problem = _PRIVATE if private else _DESCRIBED if lacks else error.message
+        return WhySentDocument(api=call.api, body="", exact=False, problem=problem)
     exact = rendering_digest(messages_digest(messages), secret) == call.rendered
     return WhySentDocument(
         api=call.api,

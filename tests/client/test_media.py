@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -12,7 +15,8 @@ from promptops import Audio, File, Image
 from promptops.client.calls.capturing import CapturingTemplate
 from promptops.core.digest import digest
 from promptops.core.errors import Invalid, VariableInvalid
-from promptops.core.model import Input, Message, Role
+from promptops.core.media_values import lacks_bytes
+from promptops.core.model import Input, Json, Message, Placeholder, Role
 from promptops.core.parts import Part, PartType
 from promptops.core.template.template import Template
 from tests.client.prompts import CLAUDE, GPT, made
@@ -105,3 +109,33 @@ def test_what_is_captured_of_one_is_its_digest() -> None:
     assert capturing.kept(private=(), secret=b"") == {"photo": {"type": "image", "url": "https://a.b/c"}, "what": "it"}
     private = capturing.kept(private=("photo",), secret=b"s")
     assert private is not None and str(private["photo"]).startswith("private:")
+
+
+def test_what_is_captured_of_one_in_a_conversation_is_its_digest() -> None:
+    large, page = media.png(noise=b"x" * 2_000_000), b"%PDF-1.4"
+    url = "data:image/png;base64," + base64.b64encode(large).decode()
+    paper = {"filename": "a.pdf", "file_data": "data:application/pdf;base64," + base64.b64encode(page).decode()}
+    parts: list[Mapping[str, Json]] = [
+        {"type": "text", "text": "Look, data:image/png;base64,AAAA"},
+        {"type": "image_url", "image_url": {"url": url}},
+        {"type": "image_url", "image_url": {"url": "https://a.b/c.png"}},
+        {"type": "file", "file": paper},
+    ]
+    said = [{"role": "user", "content": parts}, {"role": "assistant", "content": "I see."}]
+    prompt = made(messages=(Placeholder(name="talk"), Message(role=Role.USER, content="And {{what}}?")))
+    capturing = CapturingTemplate(Template.compile(prompt.definition))
+    assert capturing.render({"talk": said, "what": "it"})[0]["content"] == parts
+    kept = capturing.kept(private=(), secret=b"")
+    described = {"type": "image", "media_type": "image/png", "bytes": len(large), "digest": digest(large)}
+    paper_described = {
+        "type": "file",
+        "media_type": "application/pdf",
+        "filename": "a.pdf",
+        "bytes": len(page),
+        "digest": digest(page),
+    }
+    assert kept == {
+        "talk": [{"role": "user", "content": [parts[0], described, parts[2], paper_described]}, said[1]],
+        "what": "it",
+    }
+    assert lacks_bytes(cast("Json", kept["talk"])) and not lacks_bytes(said)

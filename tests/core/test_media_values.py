@@ -77,6 +77,7 @@ def test_a_url_becomes_a_part_that_the_provider_fetches() -> None:
         ({"url": "file:///etc/passwd"}, "'file:///etc/passwd' is not https://"),
         ({"url": "https://a.b/c d"}, "without blanks"),
         ({"url": 5}, "its url is no text"),
+        ({"file": "files/a.png"}, r"a case names a file of its app by it, and 'files/a\.png' is not there"),
         ({"path": "/etc/passwd"}, r"a path is read by promptops\.Image\(path=…\), and never from a mapping"),
         ({"file": "a.png"}, "'file' is no key of an image"),
         ({"dta": PNG_64}, "'dta' is no key of an image: did you mean 'data'"),

@@ -117,8 +117,10 @@ def test_a_sample_has_as_many_bad_calls_as_there_are_and_the_bad_ones_are_asked_
 def test_equal_calls_are_one_case_and_private_ones_none(live: Registry) -> None:
     send(live, call(live, 1, variables={"name": "Ada"}), call(live, 2, variables={"name": "  Ada "}, unit=GRACE))
     send(live, call(live, 3, variables={"name": "private:0123456789abcdef"}))
+    picture = {"type": "image", "media_type": "image/png", "bytes": 9, "digest": "sha256:" + "0" * 64}
+    send(live, call(live, 4, variables={"name": [{"role": "user", "content": [picture]}]}))
     captured = found(live)
-    assert len(captured.cases) == 1 and captured.private == 1
+    assert len(captured.cases) == 1 and captured.private == 2
 
 
 def test_a_case_is_known_by_a_keyed_hash_and_calls_of_a_key_by_another(live: Registry) -> None:

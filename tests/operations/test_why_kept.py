@@ -118,6 +118,22 @@ def test_a_conversation_is_shown_as_it_was_sent_or_by_its_hash(live: Registry, p
     assert ("Where is {{x}}?" in kept.sent.body, "private:" in kept.sent.body) == (not private, private)
 
 
+def test_a_picture_in_a_conversation_is_shown_by_its_digest_and_nothing_is_called_the_request(live: Registry) -> None:
+    prompt = replace(PROMPT, inputs=(), messages=(Placeholder(name="talk"),))
+    made = factory.make_release(live, Content(app="bot", prompts=(prompt,), requires=("history",)))
+    factory.go_live(live, f"bot@{made.version}")
+    described = {"type": "image", "media_type": "image/png", "bytes": 9, "digest": "sha256:" + "0" * 64}
+    place = assignment(revision=2)
+    name = call_id(live.lineage, report_key(live).secret, place=place, unit=UNIT)
+    said = [{"role": "user", "content": [described]}]
+    one = replace(call(live, prompt=prompt, api="chat"), call=name, variables={"talk": said})
+    keep(live, one)
+    kept = asked(live, name).kept
+    assert kept is not None and kept.sent is not None
+    assert (kept.sent.body, kept.sent.exact) == ("", False)
+    assert "only digests are kept" in kept.sent.problem
+
+
 @pytest.fixture
 def plain(live: Registry) -> tuple[Registry, Prompt]:
     """A release whose prompt has no private input, and loops over data."""

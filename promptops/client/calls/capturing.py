@@ -60,10 +60,12 @@ class CapturingTemplate:
     def _plain(self, name: str, value: object) -> Json:
         """A value as it is kept: of an image and the like a few words, and never its bytes."""
         kind = self._media.get(name)
-        if kind is None or value is None:
+        if value is None or (kind is None and name not in getattr(self._template, "histories", ())):
             return plain(value)
-        from promptops.core.media_values import media_value
+        from promptops.core.media_values import media_value, without_bytes
 
+        if kind is None:
+            return without_bytes(plain(value))
         return media_value(kind, value).described()
 
     def _hold(self, values: Mapping[str, Json]) -> None:

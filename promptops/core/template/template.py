@@ -115,6 +115,11 @@ class Template:
         return self._signature.media
 
     @property
+    def histories(self) -> frozenset[str]:
+        """The variables that are messages of a conversation."""
+        return frozenset(place.name for place in self._places)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """The parts of the inputs' schemas that are not evaluated."""
         return self._signature.notes
