@@ -59,6 +59,8 @@ VARIABLES: Mapping[str, str] = {
     "PROMPTOPS_ALLOW_NETWORK_FS": "1: allow an SQLite registry on a network file system, at your own risk",
     "NO_COLOR": "set to anything: no colour (https://no-color.org)",
     "FORCE_COLOR": "set to anything: colour also into a pipe",
+    "PROMPTOPS_PAGER": "the program that shows output which is longer than the terminal; cat: none",
+    "PAGER": "the same, where PROMPTOPS_PAGER is not set; less where neither is",
     "COLUMNS": "the width of the output, if the terminal does not report it",
     "TERM": "dumb: a terminal without colour",
 }
@@ -66,6 +68,11 @@ VARIABLES: Mapping[str, str] = {
 
 DEFAULT_REGISTRY = Path(".promptops") / "registry.db"
 """Where the registry of a workspace is by default: beside ``promptops.yml``, ignored by git."""
+
+
+def environment(defaults: Mapping[str, str]) -> dict[str, str]:
+    """Returns the whole environment for another program, with these variables where they are not set."""
+    return {**defaults, **os.environ}
 
 
 def setting(name: str) -> str:

@@ -54,5 +54,6 @@ def global_options() -> list[click.Parameter]:
         option("--actor", metavar="WHO", help="Who makes the change. [PROMPTOPS_ACTOR, else git's user]"),
         option("--json", is_flag=True, default=None, help="Answer with one JSON object on stdout."),
         option("--color/--no-color", default=None, help="Colour or not. [default: where it can be seen]"),
+        option("--no-pager", is_flag=True, default=None, help="Show long output as it is. [PROMPTOPS_PAGER, PAGER]"),
         option("-C", "directory", metavar="DIR", type=click.Path(readable=False), help="Run as if started in DIR."),
     ]

@@ -65,6 +65,12 @@ def _signing_key() -> PrivateKey | None:
     return signing_key()
 
 
+def _paged(text: str, rows: int) -> bool:
+    from promptops.cli.pager import paged
+
+    return paged(text, rows=rows)
+
+
 def _server_meant(url: str) -> str:
     """Advice if a file's path looks like a server's address that lacks its scheme."""
     place = re.fullmatch(r"sqlite:///.*?([\w.-]+:\d{1,5})", url)
@@ -82,6 +88,8 @@ class Session:
     """The registry is the database that ``PROMPTOPS_DIRECT`` names."""
     json: bool = False
     color: bool | None = None
+    pager: bool = True
+    """Output that is longer than the terminal goes through a pager, where a command allows that."""
     now: datetime = field(default_factory=clock.now)
     zone: tzinfo = field(default_factory=clock.LocalZone)
 
@@ -103,6 +111,7 @@ class Session:
             actor_flag=options.get("actor"),
             json=bool(options.get("json")),
             color=options.get("color"),
+            pager=not options.get("no_pager"),
         )
 
     def path(self, typed: str) -> Path:
@@ -308,8 +317,10 @@ class Session:
         """Returns the idempotency key of this change: the caller's own, or a new one."""
         return flag or str(uuid4())
 
-    def answer(self, shape: Callable[[], Mapping[str, Json]], page: Callable[[Page], Iterable[Line]]) -> None:
-        """Print the answer to stdout: as one JSON object, or as lines for people."""
+    def answer(
+        self, shape: Callable[[], Mapping[str, Json]], page: Callable[[Page], Iterable[Line]], *, long: bool = False
+    ) -> None:
+        """Print the answer to stdout: as one JSON object, or as lines for people. A ``long`` one may need a pager."""
         from promptops.cli.exit import writing
         from promptops.cli.output import render
 
@@ -318,7 +329,9 @@ class Session:
                 render.print_json(shape())
             else:
                 canvas = render.page(now=self.now, zone=self.zone, color=self.color)
-                canvas.print(page(canvas))
+                text = canvas.text(page(canvas))
+                if not (long and self.pager and canvas.height and _paged(text, canvas.height)):
+                    canvas.stream.write(text)
 
     def complain(self, text: str, hint: str = "") -> None:
         """Print an error on stderr, beside the answer to what was done all the same, with --json too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -295,3 +295,36 @@ def test_status_takes_an_app_with_its_channel_as_other_commands_do(told: Registr
     factory.go_live(told, "bot@0.1.2", channel="dev")
     apps = promptops("status", "bot:prod", "--json").json["apps"]
     assert [list(app["channels"]) for app in apps] == [["prod"]]  # type: ignore[union-attr,call-overload,index,arg-type]
+
+
+def test_the_history_of_a_channel_has_all_of_its_apps(told: Registry, promptops: Promptops) -> None:
+    release = factory.make_release(told, factory.content("other"))
+    factory.go_live(told, f"other@{release.version}", now=datetime.now(UTC) - timedelta(minutes=90), reason="a start")
+    promptops("rollback", "bot", "-m", "makes up rules")
+
+    def rows(*more: str) -> list[tuple[object, ...]]:
+        found = promptops("history", "--channel", "prod", "--json", *more).json["deployments"]
+        return [(row["app"], row["revision"], row["kind"]) for row in found]  # type: ignore[index,call-overload,union-attr]
+
+    every = [("bot", 4, "rollback"), ("bot", 3, "promote"), ("other", 1, "promote"), ("bot", 2, "promote")]
+    assert rows() == [*every, ("bot", 1, "promote")]
+    assert rows("--limit", "4") == every
+    assert rows("--limit", "1") == every[:1]
+    assert rows("--kind", "rollback") == every[:1]
+    assert rows("--since", "75m") == every[:2]
+    assert rows("--by", "nobody at all") == []
+    said = promptops("history", "--channel", "prod", "--limit", "3").out
+    assert said.startswith("prod: 3 deployments, newest first")
+    assert re.search(r"^  other +1 +0\.1\.0 .* promote, the first: a start$", said, re.MULTILINE)
+    assert "older ones are not shown: --limit N" in said
+    flaws = promptops("history", "--channel", "prod", "--json").json["deployments"]
+    assert "quarantined" in flaws[1]["flaw"]  # type: ignore[index,call-overload,operator]
+
+
+def test_history_and_audit_are_narrowed_by_kind_and_person(told: Registry, promptops: Promptops) -> None:
+    promptops("rollback", "-m", "makes up rules", "--actor", "Ben Okafor <ben@example.org>")
+    assert [row["revision"] for row in promptops("history", "--by", "ben", "--json").json["deployments"]] == [4]  # type: ignore[index,call-overload,union-attr]
+    assert [row["revision"] for row in promptops("history", "--kind", "rollback", "--json").json["deployments"]] == [4]  # type: ignore[index,call-overload,union-attr]
+    kinds = [row["action"] for row in promptops("audit", "--kind", "promote", "--json").json["entries"]]  # type: ignore[index,call-overload,union-attr]
+    assert kinds == ["promote"] * 3
+    assert len(promptops("audit", "--kind", "promote", "--limit", "2", "--json").json["entries"]) == 2  # type: ignore[arg-type]

@@ -161,7 +161,12 @@ def shown(
     """Types the lines on a terminal, each width on a copy of its own."""
     shutil.copy(filled, folder / "registry.db")
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
-    given = {"PROMPTOPS_REGISTRY": str(folder / "registry.db"), "PROMPTOPS_ACTOR": ACTOR, "PROMPTOPS_SYNC": "now"}
+    given = {
+        "PROMPTOPS_REGISTRY": str(folder / "registry.db"),
+        "PROMPTOPS_ACTOR": ACTOR,
+        "PROMPTOPS_SYNC": "now",
+        "PAGER": "cat",
+    }
     settings = kept | given | {"TERM": "xterm-256color", "NO_COLOR": "1"} | environment
     return typed_on_a_terminal(lines, columns=columns, folder=folder, environment=settings, keys=keys)
 
@@ -253,6 +258,23 @@ def test_a_dumb_terminal_gets_no_control_sequences(filled: Path, tmp_path: Path)
         assert code in (0, 6)
         assert "\x1b" not in text and "\r" not in text
     assert "waiting for" not in text and "do not serve it" in text
+
+
+def test_long_output_goes_through_the_pager_and_short_output_does_not(filled: Path, tmp_path: Path) -> None:
+    long = ("status",)
+    typed = [
+        long,
+        ("--no-pager", *long),
+        ("channels",),
+        (*long, "--json"),
+        ("promote", f"{APP}@0.1.0", "--channel", PROD),
+    ]
+    found = shown(filled, tmp_path, typed, columns=80, PROMPTOPS_PAGER="sed s/^/paged:/")
+    is_paged = [text.strip().startswith("paged:") for _, text in found]
+    assert is_paged == [True, False, False, False, False], found
+    assert "Last change: " in found[0][1], "all of it"
+    [(code, text)] = shown(filled, tmp_path, [long], columns=80, PROMPTOPS_PAGER="no-such-pager")
+    assert code == 0 and APPS[29][-2:] in text, "without the program it is shown all the same"
 
 
 def test_a_pipe_gets_every_name_in_full(filled: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,15 @@ def test_every_folder_has_its_place_among_the_layers() -> None:
 @pytest.mark.parametrize(
     ("package", "home"),
     [
-        ("subprocess", ("promptops/source/git/", "promptops/store/backups/pg_dump.py", "promptops/cli/git_")),
+        (
+            "subprocess",
+            (
+                "promptops/source/git/",
+                "promptops/store/backups/pg_dump.py",
+                "promptops/cli/git_",
+                "promptops/cli/pager.py",
+            ),
+        ),
         ("rich", ("promptops/cli/output/fit.py", "promptops/cli/output/markdown.py", "promptops/cli/output/render.py")),
         ("sqlalchemy", ("promptops/store/", "migrations/")),
         ("alembic", ("promptops/store/", "migrations/")),

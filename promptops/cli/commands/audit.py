@@ -39,6 +39,7 @@ NAME = 10
 @click.option("--app", default="", metavar="APP", shell_complete=complete.apps, help="Only this app.")
 @click.option("--channel", default="", metavar="NAME", shell_complete=complete.channels, help="Only this channel.")
 @click.option("--by", default="", metavar="WHO", help="Only this actor, as the log has it.")
+@click.option("--kind", default="", metavar="KIND", help="Only this kind of entry: promote, rollback, release, yank …")
 @click.option("--since", default="", metavar="TIME", help="From then on: 2h, yesterday, 18:30, ISO 8601.")
 @click.option("--until", default="", metavar="TIME", help="Up to then.")
 @limit_option
@@ -51,6 +52,7 @@ def audit(
     app: str,
     channel: str,
     by: str,
+    kind: str,
     since: str,
     until: str,
     limit: int | None,
@@ -71,7 +73,7 @@ def audit(
     if verify or anchor:
         from promptops.cli.commands import audit_verify
 
-        if any((app, channel, by, since, until, limit, as_csv)):
+        if any((app, channel, by, kind, since, until, limit, as_csv)):
             raise Invalid("--verify checks the whole log", hint="Leave the filters out.")
         click.get_current_context().exit(audit_verify.verify(session, anchor))
     if as_csv and session.json:
@@ -80,7 +82,9 @@ def audit(
     end = clock.parse_as_of(until, session.now, session.zone) if until else None
     with session.gateway() as gateway:
         count = limit if as_csv else session.limit(limit)
-        entries = gateway.audit(app=app, channel=channel, actor=by, since=start, until=end, limit=count)
+        most = None if kind else count
+        entries = gateway.audit(app=app, channel=channel, actor=by, since=start, until=end, limit=most)
+        entries = [entry for entry in entries if not kind or entry.action == kind.lower()][:count]
         doubts = [] if entries else _doubts(gateway, app, channel)
     for doubt in doubts:
         session.note(doubt)
@@ -90,6 +94,7 @@ def audit(
     session.answer(
         lambda: {"entries": [written(entry) for entry in entries]},
         lambda page: _table(entries, session.limit(limit), page),
+        long=True,
     )
 
 

@@ -60,6 +60,7 @@ def clients(session: Session, /, app: str | None, channel: str) -> None:
             | {"behind": [client.beat.id for client in live if _behind(client, name)]}
         ),
         lambda page: [*_lines(live, name, page), *silent_lines(silent, page)],
+        long=True,
     )
 
 

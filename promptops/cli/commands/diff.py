@@ -54,7 +54,9 @@ def diff(session: Session, /, old: str, new: str | None) -> None:
         )
     difference = queries.diff(*named(session, first, second))
     changes = tuple(change for change in difference.changes if _asked(change, first.prompt or second.prompt))
-    session.answer(lambda: difference_shape(difference, changes), lambda page: _lines(difference, changes, page))
+    session.answer(
+        lambda: difference_shape(difference, changes), lambda page: _lines(difference, changes, page), long=True
+    )
 
 
 def _asked(change: Change, prompt: str) -> bool:

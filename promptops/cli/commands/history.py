@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -28,6 +30,7 @@ from promptops.core.timestamp import timestamp
 from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
+    from promptops.cli.channel_history import ChannelHistory
     from promptops.core.model import Deployment
     from promptops.operations.queries import History
 
@@ -40,34 +43,99 @@ WIDE = 100
 @click.argument("app", metavar="[APP]", required=False, shell_complete=complete.apps)
 @channel_option
 @click.option("--at", default="", metavar="TIME", help="What was live then: 18:30, 2h ago, ISO 8601.")
+@click.option("--kind", default="", metavar="KIND", help="Only these: promote, rollback, canary, abort, off …")
+@click.option("--by", default="", metavar="WHO", help="Only of actors with this in their name.")
+@click.option("--since", default="", metavar="TIME", help="From then on: 2h, yesterday, 18:30, ISO 8601.")
 @limit_option
-def history(session: Session, /, app: str | None, channel: str | None, at: str, limit: int | None) -> None:
+def history(
+    session: Session,
+    /,
+    app: str | None,
+    channel: str | None,
+    at: str,
+    kind: str,
+    by: str,
+    since: str,
+    limit: int | None,
+) -> None:
     """Everything that was live on a channel, newest first.
 
-    Without APP and --channel it shows the app and channel on which `promptops rollback` would act.
+    With --channel and without APP it shows all apps of the channel. Without both it shows the app and channel on which
+    `promptops rollback` would act.
 
     \b
       promptops history support-bot --channel prod
       promptops history support-bot --at 18:30
+      promptops history --channel prod --since 2h --kind rollback
     """
+    from promptops.cli.channel_history import Filter, channel_history
     from promptops.cli.defaults import app_and_channel, choose_app, choose_channel
     from promptops.use_cases.status import HISTORY, HistoryRequest
 
     moment = clock.parse_as_of(at, session.now, session.zone) if at else None
+    start = clock.parse_since(since, session.now, session.zone) if since else None
+    chosen = Filter(kind=kind, by=by, since=start, limit=session.limit(limit))
     typed = channel
     if app:
         app, typed = app_and_channel(app, channel)
     with session.gateway() as gateway:
         place = choose_channel(gateway, session.channel(typed))
+        if not app and typed and len(gateway.live_on(place)) > 1:
+            found = channel_history(gateway, place, chosen, moment)
+            session.answer(
+                lambda: {
+                    "app": None,
+                    "channel": place,
+                    "deployments": found.written(),
+                    "live": None,
+                    "at": _at(moment),
+                },
+                lambda page: _of_channel(place, found, page),
+                long=True,
+            )
+            return
         name = app or choose_app(gateway, place, session, command="history")
-        request = HistoryRequest(app=name, channel=place, at=moment, limit=session.limit(limit))
-        log = gateway.run(HISTORY, request)
+        every = HistoryRequest(app=name, channel=place, at=moment, limit=None if chosen.narrows else chosen.limit)
+        log = gateway.run(HISTORY, every)
+    log = replace(log, deployments=tuple(chosen.of(log.deployments)))
 
     def lines(page: Page) -> list[Line]:
         when = clock.format_moment(moment, session.zone) if moment else ""
-        return [_headline(log, when, page), *_log(log, page), *_more(log, at)]
+        return [_headline(log, when, page), *_log(log, page), *_more(log, at, is_whole=not chosen.narrows)]
 
-    session.answer(lambda: written(log) | {"at": timestamp(moment) if moment else None}, lines)
+    session.answer(lambda: written(log) | {"at": _at(moment)}, lines, long=True)
+
+
+def _at(moment: datetime | None) -> str | None:
+    return timestamp(moment) if moment else None
+
+
+def _of_channel(channel: str, found: ChannelHistory, page: Page) -> list[Line]:
+    """All apps of a channel, a line for each deployment."""
+    if not found.entries:
+        return [["Nothing on ", Span(channel, "name"), " fits."]]
+    rows: list[list[Cell]] = [[Span(title, "quiet") for title in ("APP", "REV", "LIVE", "WHEN", "BY", "WHAT")]]
+    for each, flaw in found.entries:
+        reason = f": {one_line(each.reason)}" if each.reason else ""
+        rows.append(
+            [
+                Span(each.app, "name"),
+                str(each.revision),
+                Span(serving(each), "bad" if flaw else "strong"),
+                clock.format_age(each.at, page.now) if _is_narrow(page) else _when(each, page),
+                person(each.actor),
+                f"{_what(each)}{reason}",
+            ]
+        )
+    lines: list[Line] = [[Span(channel, "name"), f": {counted(len(found.entries), 'deployment')}, newest first"], ""]
+    lines += page.columns(rows, least=24, spare=("BY", "REV"))
+    if found.more:
+        lines += ["", [Span("  older ones are not shown: --limit N", "quiet")]]
+    return lines
+
+
+def _is_narrow(page: Page) -> bool:
+    return page.width is not None and page.width < WIDE
 
 
 def _headline(log: History, when: str, page: Page) -> Line:
@@ -136,15 +204,15 @@ def _row(log: History, deployment: Deployment, page: Page) -> list[Cell]:
 
 def _when(deployment: Deployment, page: Page) -> str:
     """The time to the second, which `--at` takes; on a narrow terminal to the minute."""
-    if page.width is not None and page.width < WIDE:
+    if _is_narrow(page):
         return clock.format_short(deployment.at, page.now, page.zone)
     return clock.format_moment(deployment.at, page.zone)
 
 
-def _more(log: History, at: str) -> list[Line]:
+def _more(log: History, at: str, *, is_whole: bool) -> list[Line]:
     lines: list[Line] = []
     older = log.deployments[-1].revision - 1 if log.deployments else 0
-    if older:
+    if older and is_whole:
         lines += ["", [Span(f"  {counted(older, 'older deployment')} not shown: --limit N", "quiet")]]
     if log.live is None:
         newest = ["promote", f"{log.app}@VERSION", "--channel", log.channel]

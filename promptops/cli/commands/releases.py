@@ -46,6 +46,7 @@ def releases(session: Session, /, app: str, limit: int | None) -> None:
     session.answer(
         lambda: {"app": name, "releases": [written(listed) for listed in shown]},
         lambda page: _list(name, shown, every, page),
+        long=True,
     )
 
 
@@ -126,6 +127,7 @@ def show(session: Session, /, reference: str) -> None:
     session.answer(
         lambda: _named_shape(subject, prompts),
         lambda page: [*_head(subject, page), "", *_prompts(prompts, bool(wanted.prompt))],
+        long=True,
     )
 
 

@@ -50,7 +50,7 @@ def status(session: Session, /, apps: tuple[str, ...], channel: str, watches: bo
         seen = _seen(session, gateway, request)
         waits = _waits(session, gateway) if seen.status.pending else ""
         lacks = gateway.lacks()
-    session.answer(lambda: written(seen.status), lambda page: all_lines(seen, waits, page))
+    session.answer(lambda: written(seen.status), lambda page: all_lines(seen, waits, page), long=True)
     if lacks:
         session.complain(lacks, "`promptops fsck` names what is lost.")
 
