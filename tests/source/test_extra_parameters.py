@@ -90,6 +90,7 @@ def test_what_is_taken_has_a_name_of_its_own(model: str, extra: str, name: str) 
         (GPT, "web_search_options: {}"),
         (GPT, "include: [file_search_call.results]"),
         (GPT, "text: {format: {type: text}}"),
+        (GPT, "{service_tier: null, reasoning: {effort: null}}"),
         (GPT, "top_k: 5"),  # which OpenAI does not have, and a proxy in its place may
         (GPT, "reasoning: {generate_summary: auto}"),
         (SONNET, "context_management: {edits: []}"),

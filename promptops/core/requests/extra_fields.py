@@ -52,7 +52,8 @@ def _found(fields: Mapping[str, Json], table: Mapping[str, str], before: tuple[s
         path = (*before, key)
         spelled = _snake(path)
         if spelled in table:
-            if not (spelled == "include" and isinstance(value, LISTS)):  # a list of which `logprobs` is one entry
+            # Of the list `include`, `logprobs` is one entry; a null is the default of an API, which no parameter says.
+            if value is not None and not (spelled == "include" and isinstance(value, LISTS)):
                 yield ExtraField(path=path, name=table[spelled], value=value)
         elif isinstance(value, OBJECTS) and any(known.startswith(f"{spelled}.") for known in table):
             yield from _found(value, table, path)
