@@ -59,6 +59,7 @@
     │   ├── PolicyOwnedElsewhere           a channel's policy belongs to another workspace
     │   ├── PolicyLoosened                 a policy would admit more, and the request does not say that it may
     │   ├── PolicyRefused                  a check of the channel's policy: `promote_from`, `allow_dirty`, `protected`
+    │   ├── PromotionsRefused              some of several apps are not let in, so none is promoted
     │   ├── NotAuthenticated          401  no token, or none that is valid
     │   ├── NotAllowed                     the token may not do this
     │   ├── OriginRefused                  a page of another site sent a request to a server without tokens
@@ -115,6 +116,7 @@ from promptops.core.refusals import OriginRefused as OriginRefused
 from promptops.core.refusals import PolicyLoosened as PolicyLoosened
 from promptops.core.refusals import PolicyOwnedElsewhere as PolicyOwnedElsewhere
 from promptops.core.refusals import PolicyRefused as PolicyRefused
+from promptops.core.refusals import PromotionsRefused as PromotionsRefused
 from promptops.core.rejections import MissingVariable as MissingVariable
 from promptops.core.rejections import OutputTooLarge as OutputTooLarge
 from promptops.core.rejections import UnknownVariable as UnknownVariable

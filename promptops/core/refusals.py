@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from promptops.core.advice import Action, Advice, Sentence
-from promptops.core.kinds import Refused
+from promptops.core.kinds import PromptopsError, Refused
 
 if TYPE_CHECKING:
     from promptops.core.origin import Origin, Owner
@@ -29,6 +29,21 @@ class PolicyRefused(Refused):
         if verdicts:
             self.verdicts = tuple(verdicts)
         super().__init__(message, hint=hint)
+
+
+class PromotionsRefused(Refused):
+    """Of several apps, some are not let into a channel: ``apps`` names them. Nothing was changed."""
+
+    errors: Mapping[str, PromptopsError] = {}
+
+    def __init__(self, errors: Mapping[str, PromptopsError], *, others: Iterable[str] = (), hint: str = "") -> None:
+        """``errors`` has the reason of each app; ``others`` are those that could be promoted."""
+        self.apps = tuple(errors)
+        self.errors = errors
+        self.others = tuple(others)
+        shown = [f"{app}: {error.message.removesuffix('; nothing was changed')}" for app, error in errors.items()]
+        more = [f"{len(shown) - _SHOWN} more apps are refused"] if len(shown) > _SHOWN else []
+        super().__init__("no app was promoted. " + "; ".join(shown[:_SHOWN] + more), hint=hint)
 
 
 class NotAllowed(Refused):

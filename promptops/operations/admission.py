@@ -6,7 +6,7 @@ that. Where something moved meanwhile, it is judged again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from promptops.core import rollout
 from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.canary.low_traffic import LowTraffic
-from promptops.core.compiled import flaw_of
 from promptops.core.deployment_parts import Action as Step
-from promptops.core.errors import Conflict, Invalid, NotFound, Unloadable
+from promptops.core.errors import Conflict, Invalid, NotFound, PromotionsRefused, PromptopsError, Unloadable
 from promptops.core.features import requires_of
 from promptops.core.heartbeat import NotFollowing
 from promptops.core.model import Deployment, Policy, Release
@@ -24,11 +23,12 @@ from promptops.core.outcomes.measured_tokens import MeasuredTokens
 from promptops.core.policy import Candidate, Rollout
 from promptops.core.rights import Rights
 from promptops.core.rollout import Intent
-from promptops.operations.contract import Comparisons, Uncompared
+from promptops.operations.contract import Comparisons
 from promptops.operations.deploy import Decision, Deployed, carry_out
-from promptops.operations.gate_desk import Desk, Promotion, Unasked
+from promptops.operations.gate_desk import Desk, Promotion
 from promptops.operations.heartbeats import not_following
 from promptops.operations.idempotency import Once
+from promptops.operations.known_of_promotion import UNKNOWN, Known, Unjudged
 from promptops.operations.model_ends import ending_of
 
 if TYPE_CHECKING:
@@ -97,44 +97,130 @@ def admit(
         Unloadable: no client could load it. Nothing was changed.
         NotFound, Conflict, Refused: nothing was changed.
     """
+    return admit_all(registry, request, lambda reader: (admission,), once, actor=actor, now=now, by=by)
+
+
+def admit_all(
+    registry: Registry,
+    request: Admitted,
+    admissions: Callable[[Reader], Sequence[Admission]],
+    once: Once,
+    *,
+    actor: str,
+    now: datetime,
+    by: Token | None,
+    again: Callable[[tuple[str, ...]], str] = lambda others: "",
+) -> Deployed:
+    """Let releases of several apps into a channel, once: all of them in one transaction, or none.
+
+    ``admissions`` says which, by what it reads in the transaction. ``again`` words the hint how the others of some that
+    are refused are let in.
+
+    Raises:
+        PromotionsRefused: some of several apps are not let in. Nothing was changed.
+        Unloadable, NotFound, Conflict, Refused: of one app. Nothing was changed.
+    """
     channel = request.channel
 
     def lock(writer: Writer) -> None:
         policy = writer.channel(channel).policy
         if policy.rollout is not None:
             writer.outcomes().lock()  # before all others, as those do that look at a canary
-        sources = policy.promote_from
-        of_app = {(admission.app, place) for place in (channel, *sources)}
-        writer.lock_heads({*of_app, *admission.serves})
+        places = (channel, *policy.promote_from)
+        wanted = admissions(writer)
+        of_apps = {(admission.app, place) for admission in wanted for place in places}
+        writer.lock_heads(of_apps.union(*(admission.serves for admission in wanted)))
         # A new policy waits for the heads that it finds, and this one may be newer; evidence waits for none. With the
         # log locked, nothing is recorded between what the policy and its gate have seen and the promotion.
         writer.lock_log()
 
-    flaws: dict[str, str] = {}
-    desk = Desk(registry, request, actor=actor, now=now, by=by)
-    comparisons = Comparisons(registry, admission.app, channel, now)
+    known = Known(
+        lambda: Desk(registry, request, actor=actor, now=now, by=by),
+        lambda app: Comparisons(registry, app, channel, now),
+    )
+
+    def admitted(reader: Reader, admission: Admission) -> Decision:
+        return _admission(reader, request, admission, known, actor, now)
 
     def decide(reader: Reader) -> Decision:
-        return _admission(reader, request, admission, flaws, comparisons, desk, actor, now)
+        wanted = admissions(reader)
+        return admitted(reader, wanted[0]) if len(wanted) == 1 else _together(reader, wanted, admitted, again)
 
-    named = _candidate(registry, admission)
-    _judge(flaws, named)
-    comparisons.prepare(named)
+    _prepare(registry, once, admissions, admitted, known)
     while True:
         try:
             done = carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
-            warned = desk.warned if done.deployments and not done.replayed else ()
+            warned = known.warned() if done.deployments and not done.replayed else ()
             measured = _measured(registry, done, Rights(by), now) if request.dry_run else ()
             low = () if done.replayed else _low_traffic(registry, done, now)
             found = replace(done, not_following=_not_following(registry, done, now), low_traffic=low)
-            found = replace(found, contract=() if done.replayed else comparisons.after(done.deployments))
+            found = replace(found, contract=() if done.replayed else known.contracts(done.deployments))
             return replace(found, warned=warned, measured=measured, ending=ending_of(registry, done.deployments, now))
-        except _Unjudged as unjudged:  # the source channel was changed meanwhile and serves another release now
-            _judge(flaws, unjudged.release)
-        except Uncompared as pair:
-            comparisons.compare(pair.old, pair.new)
-        except Unasked as unasked:
-            desk.ask(unasked.release)
+        except UNKNOWN as unknown:  # something moved meanwhile
+            known.learn(unknown)
+
+
+def _prepare(
+    registry: Registry,
+    once: Once,
+    admissions: Callable[[Reader], Sequence[Admission]],
+    admitted: Callable[[Reader, Admission], Decision],
+    known: Known,
+) -> None:
+    """Finds out what the decisions will need, app by app: under the locks, each missing piece would begin all anew."""
+    try:
+        with registry.read() as reader:
+            wanted = admissions(reader) if once.answered(reader) is None else ()
+    except PromptopsError:
+        return  # the promotion itself raises this error
+    if len(wanted) == 1:
+        named = _candidate(registry, wanted[0])
+        known.judge(named)
+        known.comparisons(wanted[0].app).prepare(named)
+        return
+    for admission in wanted:
+        while True:
+            try:
+                with registry.read() as reader:
+                    admitted(reader, admission)
+            except UNKNOWN as unknown:
+                known.learn(unknown)
+                continue
+            except PromptopsError:
+                pass  # it is refused with the others, under the locks
+            break
+
+
+def _candidate(registry: Registry, admission: Admission) -> Release | None:
+    try:
+        with registry.read() as reader:
+            return admission.named(reader)
+    except (Invalid, NotFound, Conflict):
+        return None  # the promotion raises this error, unless its key has an answer
+
+
+def _together(
+    reader: Reader,
+    wanted: Sequence[Admission],
+    admitted: Callable[[Reader, Admission], Decision],
+    again: Callable[[tuple[str, ...]], str],
+) -> Decision:
+    """Decides for several apps: all of them are let in, or the whole promotion is refused with every reason."""
+    decision, refused = Decision(), {}
+    for admission in wanted:
+        try:
+            one = admitted(reader, admission)
+        except PromptopsError as error:
+            refused[admission.app] = error
+            continue
+        decision.changed.extend(one.changed)
+        decision.unchanged.extend(one.unchanged)
+        decision.waivers.extend(one.waivers)
+        decision.facts.extend(one.facts)
+    if refused:
+        others = tuple(made.app for made in decision.changed)
+        raise PromotionsRefused(refused, others=others, hint=again(others) if others else "")
+    return decision
 
 
 def _not_following(registry: Registry, done: Deployed, now: datetime) -> tuple[NotFollowing, ...]:
@@ -174,37 +260,15 @@ def _measured(registry: Registry, done: Deployed, rights: Rights, now: datetime)
         )
 
 
-class _Unjudged(Exception):
-    """Raised under the lock for a release that was not compiled yet; the check runs without the lock."""
-
-    def __init__(self, release: Release) -> None:
-        super().__init__(release.digest)
-        self.release = release
-
-
-def _judge(flaws: dict[str, str], release: Release | None) -> None:
-    if release is not None:
-        flaws[release.digest] = flaw_of(release.content)
-
-
-def _candidate(registry: Registry, admission: Admission) -> Release | None:
-    try:
-        with registry.read() as reader:
-            return admission.named(reader)
-    except (Invalid, NotFound, Conflict):
-        return None  # the promotion raises this error, unless its key has an answer
-
-
 def _admission(
     reader: Reader,
     request: Admitted,
     admission: Admission,
-    flaws: Mapping[str, str],
-    comparisons: Comparisons,
-    desk: Desk,
+    known: Known,
     actor: str,
     now: datetime,
 ) -> Decision:
+    desk = known.desk(admission.app)
     policy = reader.channel(request.channel).policy
     release = admission.named(reader)
     intent = Intent(
@@ -223,9 +287,9 @@ def _admission(
     if admission.by_canary and policy.rollout is not None and trial and trial.release == release.ref:
         rollout.expect(intent, current)
         return Decision(unchanged=[current] if current else [])
-    if release.digest not in flaws:
-        raise _Unjudged(release)
-    if flaw := flaws[release.digest]:
+    if release.digest not in known.flaws:
+        raise Unjudged(release)
+    if flaw := known.flaws[release.digest]:
         raise Unloadable(
             f"no client can load {release.app}@{release.version}: {flaw}; nothing was changed",
             hint=Sentence(
@@ -235,7 +299,7 @@ def _admission(
                 Advice(Action.RELEASE, words=f"release {release.app}", app=release.app),
             ),
         )
-    contract = comparisons.before(current, release)
+    contract = known.comparisons(admission.app).before(current, release)
     on_trial = trial is not None and trial.release == release.ref  # asked when it started
     verdict, waivers = desk.verdict(reader, release, policy)
     candidate = Candidate(

@@ -26,10 +26,13 @@ _COMPARED: Final = 2 << 20
 class Uncompared(Exception):
     """Raised under the lock for a pair of releases that were not compared yet."""
 
-    def __init__(self, old: ReleaseRef, new: ReleaseRef) -> None:
+    def __init__(self, comparisons: Comparisons, old: ReleaseRef, new: ReleaseRef) -> None:
         super().__init__(f"{old.digest} and {new.digest}")
-        self.old = old
-        self.new = new
+        self._comparisons, self._pair = comparisons, (old, new)
+
+    def compare(self) -> None:
+        """Compares them, outside of any transaction."""
+        self._comparisons.compare(*self._pair)
 
 
 class Comparisons:
@@ -64,7 +67,7 @@ class Comparisons:
             return None
         pair = current.stable.digest, release.digest
         if pair not in self._known:
-            raise Uncompared(current.stable, release.ref)
+            raise Uncompared(self, current.stable, release.ref)
         return self._known[pair]
 
     def after(self, deployments: Iterable[Deployment]) -> tuple[ContractChange, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from promptops.core.advice import Sentence, option
 from promptops.core.errors import Invalid
@@ -50,11 +51,7 @@ class PromoteRequest:
     def __post_init__(self) -> None:
         require_words(self.reason)
         require_waiver(self)
-        if self.callers_are_ready and not self.reason.strip():
-            raise Invalid(
-                "that callers are ready has a reason",
-                hint=Sentence(option("reason", "Say why", value="TEXT"), ": who changed them, and when."),
-            )
+        require_reason(self)
 
 
 def promote(
@@ -85,18 +82,47 @@ def promote(
         },
         words=request.reason,
     )
-    admission = Admission(
-        app=request.reference.app,
-        named=lambda reader: named_release(reader, request.reference),
-        serves=_served_by(request.reference),
-        decide=partial(rollouts.promote, blind=request.blind),
-        facts=rollouts.frozen,
-        by_canary=Rollout.name not in request.waive,
-    )
+    admission = admission_of(request.reference, blind=request.blind, waive=request.waive)
     return admit(registry, request, admission, once, actor=actor, now=now, by=by)
 
 
-def said(request: PromoteRequest) -> dict[str, Json]:
+def admission_of(reference: Reference, *, blind: bool, waive: Collection[str]) -> Admission:
+    """Returns how the release that a reference names becomes the stable one of a channel, or its canary."""
+    return Admission(
+        app=reference.app,
+        named=lambda reader: named_release(reader, reference),
+        serves=_served_by(reference),
+        decide=partial(rollouts.promote, blind=blind),
+        facts=rollouts.frozen,
+        by_canary=Rollout.name not in waive,
+    )
+
+
+class _Promises(Protocol):
+    """What a person says with a promotion."""
+
+    @property
+    def reason(self) -> str: ...
+    @property
+    def blind(self) -> bool: ...
+    @property
+    def callers_are_ready(self) -> bool: ...
+
+
+def require_reason(request: _Promises) -> None:
+    """Checks that it is said why callers are ready.
+
+    Raises:
+        Invalid
+    """
+    if request.callers_are_ready and not request.reason.strip():
+        raise Invalid(
+            "that callers are ready has a reason",
+            hint=Sentence(option("reason", "Say why", value="TEXT"), ": who changed them, and when."),
+        )
+
+
+def said(request: _Promises) -> dict[str, Json]:
     """Returns what was said of the callers and of the reports, as arguments of the request; nothing by default."""
     given = {"blind": request.blind, "callers_are_ready": request.callers_are_ready}
     return {name: True for name, is_said in given.items() if is_said}

@@ -53,14 +53,14 @@ def admitted(
         NotAllowed: the caller may not waive checks there.
     """
     if request.waive:
-        _require_waives(request, caller, app)
+        require_waives(request, caller, app)
     try:
         return admit()
     except PolicyRefused as refused:
-        raise _limited(registry, request.channel, refused, caller) from refused
+        raise limited(registry, request.channel, refused, caller) from refused
 
 
-def _require_waives(request: Promotion, caller: Caller, app: str) -> None:
+def require_waives(request: Promotion, caller: Caller, app: str) -> None:
     """Checks that the caller may waive checks there; through a server only a person may.
 
     Raises:
@@ -79,7 +79,7 @@ def _require_waives(request: Promotion, caller: Caller, app: str) -> None:
         )
 
 
-def _limited(registry: Registry, channel: str, refused: PolicyRefused, caller: Caller) -> PolicyRefused:
+def limited(registry: Registry, channel: str, refused: PolicyRefused, caller: Caller) -> PolicyRefused:
     """The refusal without hidden names: a policy may take releases from a channel that the token may not see."""
     if all(caller.rights.sees(channel=source) for source in promote.sources(registry, channel)):
         return refused
@@ -95,6 +95,23 @@ def _limited(registry: Registry, channel: str, refused: PolicyRefused, caller: C
 
 CALLERS: Final = "Callers are ready for what it changes for them, which a protected channel asks; needs a reason."
 BLIND: Final = "A canary starts though no client reports what calls of the app do."
+
+WORDS: Final = (
+    body("reason", max_length=free_text.LONGEST, example="shorter answers"),
+    body("dry_run"),
+    body("blind", description=BLIND),
+    body("callers_are_ready", description=CALLERS),
+    body("waive", max_length=20, description="Checks of the gate that it need not pass for a while, and `rollout`."),
+    body(
+        "waive_seconds",
+        "waive_for",
+        form=SECONDS_OR_NONE,
+        ge=1,
+        le=2**31,
+        description="For how long.",
+    ),
+)
+"""What is said with a promotion."""
 
 PROMOTE = UseCase(
     name="promote",
@@ -119,21 +136,7 @@ PROMOTE = UseCase(
         KEY,
         REVISION,
         body("release", "reference", form=REFERENCE, max_length=300, example="support-bot@0.2.1"),
-        body("reason", max_length=free_text.LONGEST, example="shorter answers"),
-        body("dry_run"),
-        body("blind", description=BLIND),
-        body("callers_are_ready", description=CALLERS),
-        body(
-            "waive", max_length=20, description="Checks of the gate that it need not pass for a while, and `rollout`."
-        ),
-        body(
-            "waive_seconds",
-            "waive_for",
-            form=SECONDS_OR_NONE,
-            ge=1,
-            le=2**31,
-            description="For how long.",
-        ),
+        *WORDS,
     ),
     errors=(
         ReleaseNotFound,

@@ -18,6 +18,7 @@ from promptops.use_cases.notify import DECLARE_RECEIVERS, NOTIFY, TEST_RECEIVER
 from promptops.use_cases.outcome_reports import COST, OUTCOMES
 from promptops.use_cases.override import CREATE_OVERRIDE, RECONCILE
 from promptops.use_cases.promote import PROMOTE
+from promptops.use_cases.promote_all import PROMOTE_ALL
 from promptops.use_cases.quarantine import QUARANTINE, UNQUARANTINE, YANK
 from promptops.use_cases.registry import APPS, CLIENTS, IDENTITY
 from promptops.use_cases.release import PUBLISH
@@ -33,6 +34,7 @@ from promptops.use_cases.why import WHY
 
 TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     PROMOTE,
+    PROMOTE_ALL,
     APPROVE,
     ROLLBACK,
     RETIRE,

@@ -189,6 +189,18 @@ clients
 clients --json
 export-snapshot --channel prod out
 export-snapshot --channel prod out --json
+promote --all --from dev --channel staging --dry-run
+promote --all --from dev --channel staging --reason Tuesday --key pa1
+promote --all --from dev --channel staging --reason Tuesday --key pa1 --json
+promote bot other --from dev --channel staging
+promote bot other --from staging --channel prod --json
+promote --all --from nowhere --channel staging
+promote --all --from dev --channel dev
+promote --all --channel staging
+promote bot other --channel staging
+promote bot@0.1.0 --from dev --channel staging
+promote bot --from dev --channel staging --expect-revision 2
+promote
 audit
 audit --app bot --channel prod --limit 3
 audit --by nobody

@@ -87,6 +87,10 @@ def test_what_a_token_may_not_see_is_not_there(
         "promote other@0.1.0 --channel prod",
         "promote bot@0.1.0 --channel dev",
         "promote bot:dev --channel prod",
+        "promote bot --from dev --channel prod",
+        "promote --all --from dev --channel prod",
+        "promote --all --from nowhere --channel prod",
+        "promote bot other --from prod --channel prod2",
         "rollback other --channel prod",
         "rollback bot other --channel prod",
         "quarantine other@0.1.0 --channel prod -m bad",
@@ -197,3 +201,22 @@ def test_a_canary_is_held_up_and_ended_by_a_token_for_rollbacks_and_nothing_more
     assert "Ended the canary of bot on prod: 0.1.2 for everyone" in promptops("canary", "abort", "bot", *on).out
     monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "reader", Scope.READ).secret)
     assert "lacks the scope 'promote'" in promptops("canary", "abort", "bot", *on, "--json", exits=5).error["message"]
+
+
+def test_what_a_channel_serves_is_promoted_only_with_a_token_that_covers_everything(
+    url: str, told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for app in ("bot", "other"):
+        factory.go_live(told, f"{app}@0.1.0", "dev")
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "one", Scope.PROMOTE, apps=("bot",)).secret)
+    command = ("--from", "dev", "--channel", "prod", "--json")
+    for more in ((), ("--dry-run",)):
+        error = promptops("promote", "--all", *command, *more, exits=5).error
+        assert error["code"] == "not-allowed"
+        assert "other" not in str(error)
+    assert factory.live_version(told) == "0.1.2"
+    promptops("promote", "bot", *command)
+    assert (factory.live_version(told), factory.live_version(told, "other")) == ("0.1.0", "0.1.1")
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "every", Scope.PROMOTE, apps=("bot", "oth*")).secret)
+    promptops("promote", "--all", *command)
+    assert factory.live_version(told, "other") == "0.1.0"

@@ -43,6 +43,7 @@ WHO_MAY = {
     "POST /v1/outcomes": Scope.REPORT,
     "POST /v1/traces": Scope.REPORT,
     "POST /v1/channels/{channel}/promote": PROMOTE,
+    "POST /v1/channels/{channel}/promotions": PROMOTE,
     "POST /v1/channels/{channel}/rollback": ROLLBACK,
     "POST /v1/channels/{channel}/apps/{app}/retire": ROLLBACK,
     "POST /v1/channels/{channel}/canaries": PROMOTE,

@@ -30,7 +30,7 @@ COMMANDS: Final[Mapping[Action, str]] = {
     Action.LIST_TOKENS: "token list",
     Action.MAKE_SECRET: "notify secret",
     Action.MAKE_OVERRIDE: "override create {release} --channel {channel} --reason …",
-    Action.PROMOTE: "promote {release} --channel {channel}[ --reason {reason}]",
+    Action.PROMOTE: "promote {release}[ --from {source}] --channel {channel}[ --reason {reason}]",
     Action.READ_AUDIT: "audit --json",
     Action.REBUILD: "rebuild --from-git {place}",
     Action.RELEASE: "release[ {app}][ --version {version}]",

@@ -77,8 +77,8 @@ def deployed_lines(
     """
     if len(deployed.deployments) == 1 and not deployed.unchanged:
         lines = _one(deployed, deployed.deployments[0], page, elsewhere, step)
-    elif not deployed.deployments and len(deployed.unchanged) == 1:
-        lines = _unchanged(deployed.unchanged[0], page)
+    elif not deployed.deployments:
+        lines = [line for each in deployed.unchanged for line in _unchanged(each, page)]
     else:
         lines = _several(deployed, page, again)
     if deployed.replayed:

@@ -14,7 +14,7 @@ from promptops.store import Registry
 from tests.cli.conftest import Promptops
 from tests.operations.test_contract import asking
 from tests.operations.test_not_following import beat, needing
-from tests.support.factory import content, go_live, make_channels, make_release
+from tests.support.factory import LASTING, content, go_live, make_channels, make_release
 
 
 @pytest.fixture
@@ -86,3 +86,35 @@ def test_a_rollback_of_several_apps_has_a_line_for_each_that_changes(breaking: R
     shown = promptops("rollback", "--all", "--channel", "dev", "--dry-run").out
     lines = shown.partition("What would change for callers:\n")[2].splitlines()[:2]
     assert lines == ["  desk: 2 changes, major, so callers have to change", "  faq: 1 change, patch"]
+
+
+def test_what_a_channel_serves_is_promoted_with_one_command(told: Registry, promptops: Promptops) -> None:
+    make_channels(told, dev=Policy(), prod=Policy(promote_from=("dev",)))
+    for app in ("faq", "triage"):
+        make_release(told, content(app))
+        go_live(told, f"{app}@0.1.0", "dev")
+    go_live(told, "bot@0.1.0", "dev")
+    refused = promptops("promote", "faq", "triage", "--channel", "prod", exits=2)
+    assert "hint: Add --from NAME." in refused.err
+    shown = promptops("promote", "--all", "--from", "dev", "--channel", "prod", "-n", "-m", "Tuesday").out
+    assert "Dry run. Would promote 3 apps on prod. Nothing was changed." in shown
+    assert "promptops promote --all --from dev --channel prod --reason Tuesday\n" in shown
+    assert (
+        "✓ Promoted 2 apps on prod, in one transaction"
+        in promptops("promote", "faq", "triage", "--from", "dev", "--channel", "prod").out
+    )
+    again = promptops("promote", "faq", "triage", "--from", "dev", "--channel", "prod").out
+    assert again.count("serves 0.1.0 already") == 2
+
+
+def test_of_several_apps_the_others_can_be_promoted_with_the_command_of_the_hint(
+    told: Registry, promptops: Promptops
+) -> None:
+    make_channels(told, dev=Policy(), prod=Policy(protected=True))
+    for release in ("faq", "triage"):
+        made = make_release(told, content(release, model="openai/gpt-4o" if release == "faq" else LASTING))
+        go_live(told, f"{release}@{made.version}", "dev")
+    refused = promptops("promote", "--all", "--from", "dev", "--channel", "prod", exits=5)
+    assert "error: no app was promoted. faq: " in refused.err
+    assert "promptops promote triage --from dev --channel prod" in refused.err
+    promptops("promote", "triage", "--from", "dev", "--channel", "prod")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import statistics
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -19,7 +20,8 @@ from promptops.operations.promote import PromoteRequest, promote
 from promptops.operations.quarantine import WithholdRequest, unquarantine
 from promptops.operations.rollback import RollbackRequest, rollback
 from tests.harness.bench.fill import ACTOR, NOW, deploy_all, fill_app, release
-from tests.harness.bench.measure import Line, compare
+from tests.harness.bench.measure import Line, compare, process
+from tests.harness.bench.start_up import console_script
 from tests.support.postgresql import postgresql
 
 _WRITERS = 8
@@ -31,6 +33,7 @@ _A_SECOND = 100
 def lines(folder: Path) -> Iterator[Line]:
     """The length of history on SQLite; contention on both databases."""
     yield _history(folder)
+    yield _together(folder)
     with postgresql(folder) as url:
         urls = {"SQLite": f"sqlite:///{folder}/contended.db", "PostgreSQL": url}
         for each in urls.values():
@@ -55,6 +58,32 @@ def _history(folder: Path) -> Line:
     finally:
         long.close()
         short.close()
+
+
+def _together(folder: Path) -> Line:
+    """What 120 apps serve on one of two channels is promoted, each time the other; one app in the same way."""
+    path = folder / "together.db"
+    registry = _open(f"sqlite:///{path}")
+    for app in ["solo", *(f"app-{number:03}" for number in range(120))]:
+        old, new = fill_app(registry, app, 2)
+        alone = "solo-" if app == "solo" else ""
+        for channel, made in ((f"{alone}old", old), (f"{alone}new", new), (f"{alone}live", old)):
+            deploy_all(registry, app, [made], [channel])
+    registry.close()
+
+    def promoted(alone: str) -> Callable[[], float]:
+        command = [*console_script(), "promote", "--all", "--registry", str(path), "--actor", ACTOR]
+        sources = itertools.cycle((f"{alone}new", f"{alone}old"))
+        return lambda: process([*command, "--from", next(sources), "--channel", f"{alone}live"], folder)
+
+    return compare(
+        "promotion of 120 apps, one command",
+        promoted(""),
+        promoted("solo-"),
+        named="the same of one app",
+        bound=3.0,
+        rounds=7,
+    )
 
 
 class _Channel:

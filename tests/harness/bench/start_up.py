@@ -29,7 +29,7 @@ CHANNELS = ("dev", "staging", "prod")
 
 def lines(folder: Path) -> Iterator[Line]:
     """help, the client, rollback and status."""
-    python, promptops = sys.executable, _console_script()
+    python, promptops = sys.executable, console_script()
     click = partial(process, [python, "-c", "import click"], folder)
     database = partial(process, [python, "-c", "import sqlmodel, click"], folder)
     yield compare(
@@ -69,7 +69,8 @@ def lines(folder: Path) -> Iterator[Line]:
         )
 
 
-def _console_script() -> list[str]:
+def console_script() -> list[str]:
+    """Returns the words that start the command of this environment."""
     script = Path(sys.executable).with_name("promptops")
     return [str(script)] if script.is_file() else [sys.executable, "-c", _MAIN]
 
