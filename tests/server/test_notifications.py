@@ -55,6 +55,10 @@ def test_what_happens_through_a_server_and_beside_it_is_sent_and_signed(
             until(lambda: len(receiver.got) == 2)
             number = ask_test(registry, "ops").number
             until(lambda: receivers(registry)[0].tested == number)
+            page = server.get("/metrics").body.decode()
+        assert 'promptops_notifications_pending{receiver="ops"} 0.0' in page
+        assert 'promptops_notifications_failing_seconds{receiver="ops"} 0.0' in page
+        assert 'promptops_notifications_given_up{receiver="ops"} 0.0' in page
         assert receivers(registry)[0].test_error == ""
         assert all(verify(headers, body) for headers, body in receiver.got)
         assert [json.loads(body)["type"] for _, body in receiver.got] == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 
+from promptops import clock
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import NotAllowed
 from promptops.core.token import Scope
@@ -47,6 +48,7 @@ async def metrics_page(call: Call) -> Reply:
         )
     call.state.metrics.set_looks(await call.state.looks.now())
     call.state.metrics.set_canaries(await call.state.canary_gauges.now())
+    call.state.metrics.set_receivers(await call.state.receivers.now(), clock.now())
     return Reply(call.state.metrics.page(), (b"content-type", metrics.CONTENT_TYPE.encode("ascii")), NOT_KEPT)
 
 

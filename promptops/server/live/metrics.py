@@ -7,6 +7,7 @@ releases that the registry has. Of those a server keeps a limited number, so the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -23,12 +24,19 @@ from prometheus_client import (
 from promptops.core.deployment_parts import WHOLE
 from promptops.core.outcomes.app_look import AppLook
 from promptops.operations.canary_status import CanaryGauge
+from promptops.operations.notify import ReceiverState
 from promptops.operations.outcomes import Taken
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _MOST_REPORTED = 2_000  # combinations of app, channel, release and side, each with a line for every count
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+_OF_RECEIVERS = {
+    "pending": "Events that wait for a receiver, of at most the next thousand lines of the audit log.",
+    "failing_seconds": "Time since the first of the failures in a row of a receiver; 0 without one.",
+    "given_up": "Events that never arrived at a receiver, and are not tried any more.",
+}
 
 
 class Metrics:
@@ -83,6 +91,10 @@ class Metrics:
             ["app", "channel"],
             registry=self._registry,
         )
+        self._notify = {
+            name: Gauge(f"promptops_notifications_{name}", help, ["receiver"], registry=self._registry)
+            for name, help in _OF_RECEIVERS.items()
+        }
         self._reported: set[tuple[str, str, str, str]] = set()
         self._known: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -131,6 +143,19 @@ class Metrics:
             self._weights.labels(*place).set(each.weight / WHOLE)
             for guardrail, share in each.evidence.items():
                 self._evidence.labels(*place, guardrail).set(share)
+
+    def set_receivers(self, found: Iterable[ReceiverState], now: datetime) -> None:
+        """How far the receivers of notifications are now, and nothing else."""
+        for gauge in self._notify.values():
+            gauge.clear()
+        for each in found:
+            failing = (now - each.failing_since).total_seconds() if each.failing_since else 0.0
+            for name, value in (
+                ("pending", each.pending),
+                ("failing_seconds", failing),
+                ("given_up", each.given_up),
+            ):
+                self._notify[name].labels(each.name).set(value)
 
     def count_abort(self, app: str, channel: str) -> None:
         """The policy aborted a canary, and this process carried it out."""

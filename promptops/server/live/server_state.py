@@ -24,6 +24,7 @@ from promptops.operations import snapshots, tokens
 from promptops.operations.canary_look import Looked, look_at
 from promptops.operations.canary_status import CanaryGauge, canary_gauges
 from promptops.operations.known_releases import Known
+from promptops.operations.notify import receivers
 from promptops.operations.rollout_feed import Place
 from promptops.operations.snapshots import StoredRelease
 from promptops.operations.worth_a_look import all_worth_a_look
@@ -64,7 +65,7 @@ BATCH: Final = 4 * MIB
 """How much of releases one answer has, unless a single one is larger."""
 
 _GAUGES: Final = 10.0
-"""Seconds for which the evidence of canaries stands that the page of metrics shows."""
+"""Seconds for which the evidence of canaries, and how far receivers are, stand that the page of metrics shows."""
 
 _CACHE = 64 * MIB
 """Bytes of contents that stay in memory: the releases that are live, also in a large registry."""
@@ -84,6 +85,7 @@ class ServerState:
         self.readiness = Readiness(self.ask, lambda: self.feed.age)
         self.looks = Looks(lambda: self.ask(lambda registry: all_worth_a_look(registry, clock.now())))
         self.canary_gauges = Looks(self._canary_gauges, stands_for=_GAUGES)
+        self.receivers = Looks(lambda: self.ask(receivers), stands_for=_GAUGES)
         self.documentation = b""
         self.registry: Registry
         self.feed: Feed
