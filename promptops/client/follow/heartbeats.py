@@ -1,8 +1,8 @@
 """The reports of a process to a server: heartbeats, and a goodbye when it closes. No I/O.
 
-A server refuses the fields that it does not know (422): before 0.3.0 what a client understands, and before 0.2.0 also
-the apps that it cannot load, and the goodbye. The client then repeats the heartbeat without them, and leaves them out
-there for a while, since a newer server may replace it.
+A server refuses the fields that it does not know (422): before 0.3.0 what a client understands and its extensions, and
+before 0.2.0 also the apps that it cannot load, and the goodbye. The client then repeats the heartbeat without them, and
+leaves them out there for a while, since a newer server may replace it.
 """
 
 from __future__ import annotations
