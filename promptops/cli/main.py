@@ -23,6 +23,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "init": ("promptops.cli.commands.init", "Set up a workspace and its registry."),
         "check": ("promptops.cli.commands.check", "Lint prompts and apps; needs no registry."),
         "render": ("promptops.cli.commands.prompt", "Print a prompt's messages, or its request to an API."),
+        "ls": ("promptops.cli.commands.ls", "Apps, prompts, and variables with their types."),
         "types": ("promptops.cli.commands.types", "Write the types of prompts, for mypy and editors."),
         "ci": ("promptops.cli.commands.ci", "Say what a change does: apps, version, suites, findings."),
         "hooks": ("promptops.cli.commands.hooks", "Refuse pushes with errors, here or on the server."),

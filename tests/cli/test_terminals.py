@@ -55,6 +55,7 @@ TYPED: dict[str, list[tuple[str, ...]]] = {
     "evidence list": [(APP,)],
     "models outlook": [()],
     "docs": [()],
+    "ls": [(), (APP, "--channel", PROD)],
     "db current": [()],
     "db journal": [()],
     "show": [(f"{APP}:{PROD}",)],

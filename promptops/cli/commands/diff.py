@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from promptops.cli import complete
 from promptops.cli.command import command
 from promptops.cli.output.changes import change_lines, difference_shape
 from promptops.cli.output.measured_tokens import measured_lines
-from promptops.cli.output.phrases import counted, next_steps
+from promptops.cli.output.phrases import counted, enumerated, next_steps
 from promptops.cli.output.render import Line, Page, Span
 from promptops.cli.resolve import named
 from promptops.cli.session import Session
@@ -20,6 +21,8 @@ from promptops.core.model import Bump, Change
 from promptops.core.reference import Reference, parse_reference
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from promptops.operations.queries import Difference
 
 _TITLES = {
@@ -30,21 +33,26 @@ _TITLES = {
 
 
 @command("diff")
-@click.argument("old", metavar="A", shell_complete=complete.references)
+@click.argument("old", metavar="[A]", required=False, shell_complete=complete.references)
 @click.argument("new", metavar="[B]", required=False, shell_complete=complete.references)
-def diff(session: Session, /, old: str, new: str | None) -> None:
+def diff(session: Session, /, old: str | None, new: str | None) -> None:
     """Compare two releases, channels or the working tree.
 
     A and B are app@1.4.0, app:channel, or app for the files here; with one reference only, it is compared to the files
-    here. A prompt after the app (app/prompt@1.4.0) compares that prompt alone.
+    here. A prompt after the app (app/prompt@1.4.0) compares that prompt alone. Without A and B: all that is not
+    released, the files here against the newest release of each app.
 
     \b
-      promptops diff support-bot:prod                      what is not released yet
+      promptops diff                                       what is not released yet
+      promptops diff support-bot:prod                      what of an app is not live yet
       promptops diff support-bot@1.1.0 support-bot@1.2.0
       promptops diff support-bot:prod support-bot:staging  what a promotion would change
     """
     from promptops.operations import queries
 
+    if old is None:
+        _unreleased(session)
+        return
     first = parse_reference(old)
     second = parse_reference(new) if new else Reference(app=first.app, prompt=first.prompt)
     if first == second:
@@ -57,6 +65,50 @@ def diff(session: Session, /, old: str, new: str | None) -> None:
     session.answer(
         lambda: difference_shape(difference, changes), lambda page: _lines(difference, changes, page), long=True
     )
+
+
+def _unreleased(session: Session) -> None:
+    """Shows what releases of all apps here would change, each against the newest release of the app."""
+    from promptops.operations import queries
+    from promptops.use_cases.registry import APPS
+    from promptops.use_cases.releases import NAMED, RELEASES, ReleasesRequest
+
+    root = session.require_root()
+    here = [queries.working_tree(Reference(app=name), root) for name in _apps_of(root)]
+    found: list[Difference] = []
+    new: list[str] = []
+    with session.gateway() as gateway:
+        known = gateway.run(APPS, None)
+        for each in here:
+            app = each.content.app
+            listed = gateway.run(RELEASES, ReleasesRequest(app=app, limit=1)) if app in known else ()
+            if not listed:
+                new.append(app)
+                continue
+            newest = gateway.run(NAMED, Reference(app=app, version=listed[0].release.version))
+            difference = queries.diff(newest, each)
+            found += [difference] if difference.changes else []
+    session.answer(
+        lambda: {"differences": [difference_shape(each, each.changes) for each in found], "never_released": list(new)},
+        lambda page: _all_of_it(found, new, page),
+        long=True,
+    )
+
+
+def _apps_of(root: Path) -> list[str]:
+    from promptops.source.load import load
+    from promptops.source.tree import WorkingTree
+
+    return sorted(app.name for app in load(WorkingTree(root)).apps)
+
+
+def _all_of_it(found: Sequence[Difference], new: Sequence[str], page: Page) -> list[Line]:
+    lines: list[Line] = []
+    for difference in found:
+        lines += [*_lines(difference, difference.changes, page), ""]
+    if new:
+        lines += [[Span("Never released: ", "strong"), enumerated(new)]]
+    return lines or ["All of it is released: the files here are the newest release of each app."]
 
 
 def _asked(change: Change, prompt: str) -> bool:
