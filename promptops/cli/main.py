@@ -64,11 +64,11 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "serve": ("promptops.cli.commands.serve", "Serve the registry over HTTP."),
         "login": (
             "promptops.cli.commands.context",
-            "Keep a token for a server, and work with that server from now on.",
+            "Keep a token for a server, and work with it from now on.",
         ),
         "logout": (
             "promptops.cli.commands.context",
-            "Forget the token of a context: of the used one, unless you name another.",
+            "Forget the token of a context, the used one by default.",
         ),
         "context": ("promptops.cli.commands.context", "List the servers that you logged in to, and choose one."),
         "token": ("promptops.cli.commands.token", "Make, list and revoke tokens."),

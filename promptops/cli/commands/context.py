@@ -31,7 +31,7 @@ _PLACES = {contexts.KEYRING: "in the keyring", contexts.TOKEN_FILE: "in a file f
 @click.option("--name", default="", metavar="NAME", help="What the context is called. [default: the server's host]")
 @click.option("--no-keyring", is_flag=True, help="Keep the token in a file that only you can read.")
 def login(session: Session, /, url: str, name: str, no_keyring: bool) -> None:
-    """Keep a token for a server, and work with that server from now on.
+    """Keep a token for a server, and work with it from now on.
 
     It asks for the token without showing it, or reads it from stdin, and checks it against the server before it keeps
     anything. The token goes into the system's keyring if the package `keyring` is installed and finds one, else into a
@@ -64,7 +64,7 @@ def login(session: Session, /, url: str, name: str, no_keyring: bool) -> None:
 @command("logout")
 @click.argument("name", metavar="[CONTEXT]", required=False)
 def logout(session: Session, /, name: str | None) -> None:
-    """Forget the token of a context: of the used one, unless you name another.
+    """Forget the token of a context, the used one by default.
 
     The token itself stays valid: `promptops token revoke` takes it back.
     """
