@@ -55,6 +55,7 @@ TYPED: dict[str, list[tuple[str, ...]]] = {
     "evidence list": [(APP,)],
     "models outlook": [()],
     "docs": [()],
+    "notify list": [()],
     "ls": [(), (APP, "--channel", PROD)],
     "db current": [()],
     "db journal": [()],
@@ -90,7 +91,8 @@ ELSEWHERE = {
     "canary advance", "canary pause", "canary resume", "canary finish", "canary abort", "why", "unquarantine",
     "override create", "override show", "override reconcile", "channels apply", "app transfer", "serve", "token create",
     "token revoke", "export-snapshot", "erase", "sync", "fsck", "rebuild", "db backup", "db restore", "db upgrade",
-    "db home", "login", "logout", "context list", "context use", "context remove",
+    "db home", "login", "logout", "context list", "context use", "notify apply", "notify secret", "notify send",
+    "notify test", "context remove",
 }  # fmt: skip
 """Commands that print sentences and facts, or need files or a model."""
 
