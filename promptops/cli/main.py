@@ -58,9 +58,9 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "override": ("promptops.cli.commands.override", "Serve a release from a file while the registry is away."),
     },
     "Registry": {
-        "channels": ("promptops.cli.commands.channels", "List channels, or apply those of promptops.yml."),
+        "channels": ("promptops.cli.commands.channels", "List channels, apply those of promptops.yml, or remove one."),
         "notify": ("promptops.cli.commands.notify", "Send what happens to other services: webhooks and Slack."),
-        "app": ("promptops.cli.commands.app", "Say which repository an app belongs to."),
+        "app": ("promptops.cli.commands.app", "Give an app to another repository, rename it, or put it away."),
         "serve": ("promptops.cli.commands.serve", "Serve the registry over HTTP."),
         "login": (
             "promptops.cli.commands.context",

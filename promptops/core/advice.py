@@ -56,6 +56,7 @@ class Action(StrEnum):
     STATUS = "status"
     SYNC = "sync"
     TRANSFER_APP = "transfer-app"
+    UNARCHIVE_APP = "unarchive-app"
     UNQUARANTINE = "unquarantine"
     UPGRADE = "upgrade"
 
@@ -98,6 +99,7 @@ _WORDS: Final[Mapping[Action, str]] = {
     Action.STATUS: "see what is live",
     Action.SYNC: "bring it to git",
     Action.TRANSFER_APP: "transfer {app} to this workspace",
+    Action.UNARCHIVE_APP: "bring {app} back",
     Action.UNQUARANTINE: "end the quarantine of {release} on {channel}",
     Action.UPGRADE: "upgrade the registry",
 }

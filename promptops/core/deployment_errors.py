@@ -50,3 +50,7 @@ class StillServed(Conflict):
     def __init__(self, message: str, *, channels: Iterable[str], hint: str = "") -> None:
         self.channels = tuple(channels)
         super().__init__(message, hint=hint)
+
+
+class ChannelInUse(Conflict):
+    """Something is live on the channel, or another channel takes its releases from it."""

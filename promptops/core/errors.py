@@ -43,6 +43,7 @@
     │   ├── NoCanary                       a step of a canary that is not there
     │   ├── NothingReported                a canary that nothing would be known of
     │   ├── StillServed                    yank or quarantine of what a channel serves
+    │   ├── ChannelInUse                   removal of a channel on which something is live
     │   ├── VersionTaken                   another content already has this version
     │   ├── TokenNameTaken                 a live token already has this name
     │   ├── DirtyTree                      uncommitted changes where a commit is needed
@@ -55,6 +56,7 @@
     │   ├── Quarantined
     │   ├── Yanked
     │   ├── NotIndependent                 the approval of a maker of the release
+    │   ├── AppArchived                    the app was put away, or has another name
     │   ├── AppOwnedElsewhere              an app belongs to another repository, or another path of it
     │   ├── PolicyOwnedElsewhere           a channel's policy belongs to another workspace
     │   ├── PolicyLoosened                 a policy would admit more, and the request does not say that it may
@@ -91,6 +93,7 @@ from typing import TYPE_CHECKING, Final
 
 from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.deployment_errors import CanaryInProgress as CanaryInProgress
+from promptops.core.deployment_errors import ChannelInUse as ChannelInUse
 from promptops.core.deployment_errors import ConcurrentDeployment as ConcurrentDeployment
 from promptops.core.deployment_errors import NeverDeployed as NeverDeployed
 from promptops.core.deployment_errors import NoCanary as NoCanary
@@ -110,6 +113,7 @@ from promptops.core.kinds import NotFound as NotFound
 from promptops.core.kinds import PromptopsError as PromptopsError
 from promptops.core.kinds import Refused as Refused
 from promptops.core.kinds import Unavailable as Unavailable
+from promptops.core.refusals import AppArchived as AppArchived
 from promptops.core.refusals import AppOwnedElsewhere as AppOwnedElsewhere
 from promptops.core.refusals import NotAllowed as NotAllowed
 from promptops.core.refusals import OriginRefused as OriginRefused

@@ -92,3 +92,23 @@ class PolicyLoosened(Refused):
 
 class OriginRefused(Refused):
     """A page of another site sent a request to a server that requires no token."""
+
+
+class AppArchived(Refused):
+    """The app was archived, or renamed to ``successor``, so it gets no release and goes live nowhere."""
+
+    def __init__(self, app: str, successor: str, *, actor: str, reason: str) -> None:
+        self.app = app
+        self.successor = successor
+        self.actor = actor
+        self.reason = reason
+        done = f"was renamed to {successor}" if successor else "is archived"
+        back = Sentence("bring it back: ", Advice(Action.UNARCHIVE_APP, app=app, reason="…"))
+        super().__init__(
+            f"{app} {done}, by {actor}: {reason}; nothing was changed",
+            hint=Sentence(f"Work with {successor}; or ", back) if successor else Sentence("First ", back),
+        )
+
+    def without_successor(self) -> AppArchived:
+        """The same refusal for a caller that may not know the successor."""
+        return AppArchived(self.app, "", actor=self.actor, reason=self.reason)

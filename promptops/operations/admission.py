@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from promptops.core import rollout
 from promptops.core.advice import Action, Advice, Sentence, option
+from promptops.core.archival import require_unarchived
 from promptops.core.canary.low_traffic import LowTraffic
 from promptops.core.deployment_parts import Action as Step
 from promptops.core.errors import Conflict, Invalid, NotFound, PromotionsRefused, PromptopsError, Unloadable
@@ -283,6 +284,7 @@ def _admission(
     if current and current.digest == release.digest:
         rollout.expect(intent, current)
         return Decision(unchanged=[current])
+    require_unarchived(reader.archival(release.app))
     trial = current.canary if current else None
     if admission.by_canary and policy.rollout is not None and trial and trial.release == release.ref:
         rollout.expect(intent, current)

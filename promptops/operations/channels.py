@@ -130,7 +130,10 @@ def _planned(
 ) -> tuple[ChannelChange, ...]:
     """What applying would do to each channel, whatever the terms allow."""
     known = {channel.name: channel for channel in reader.channels()}
-    changes = [_change(channel, policy, known.get(channel), terms, rights) for channel, policy in declared.items()]
+    changes = [
+        _change(channel, policy, known.get(channel), terms, rights, last=reader.last_version(channel))
+        for channel, policy in declared.items()
+    ]
     changes += [
         ChannelChange(name=c.name, policy=c.policy, version=c.version, applied=Applied.UNDECLARED)
         for c in known.values()
@@ -139,9 +142,12 @@ def _planned(
     return tuple(changes)
 
 
-def _change(name: str, policy: Policy, known: Channel | None, terms: Terms, rights: Rights | None) -> ChannelChange:
+def _change(
+    name: str, policy: Policy, known: Channel | None, terms: Terms, rights: Rights | None, *, last: int
+) -> ChannelChange:
+    """What applying would do to a channel; ``last`` is the version of its newest policy, also if it was removed."""
     if known is None:
-        return ChannelChange(name=name, policy=policy, version=1, applied=Applied.CREATED)
+        return ChannelChange(name=name, policy=policy, version=last + 1, applied=Applied.CREATED)
     here, there = terms.origin, known.origin
     is_ours = here is not None and there is not None and there.same(here)
     if known.policy == policy and (is_ours or not terms.take_over):

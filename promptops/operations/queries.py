@@ -67,11 +67,13 @@ def status(
         for app in apps:
             reader.require_app(app)
         known = tuple(app for app in reader.apps() if not apps or app in apps)
+        archived = reader.archived()
         names = tuple(c.name for c in ([reader.channel(channel)] if channel else downstream_first(reader.channels())))
         matching = [
             standing
             for standing in standings(reader, channel=channel)
-            if (not apps or standing.deployment.app in apps) and standing.deployment.channel in names
+            if (standing.deployment.app in apps if apps else not _is_over(standing.deployment, archived))
+            and standing.deployment.channel in names
         ]
         pending = reader.pending_count()
         oldest = reader.journal(reader.pending(1)) if pending else ()
@@ -86,7 +88,7 @@ def status(
     return RegistryStatus(
         registry=registry.name,
         standings=tuple(matching),
-        idle=tuple(app for app in known if app not in live),
+        idle=tuple(app for app in known if app not in live and (app in apps or app not in archived)),
         channels=names,
         pending=pending,
         pending_since=oldest[0].audit.at if oldest else None,
@@ -94,6 +96,11 @@ def status(
         waivers=tuple(each for each in waivers if _counts(each, served.get((each.app, each.channel)))),
         looks=looks,
     )
+
+
+def _is_over(live: Deployment, archived: Collection[str]) -> bool:
+    """Whether an app is off and archived: it is listed only where it is named."""
+    return live.stable is None and live.app in archived
 
 
 def _counts(waiver: Waiver, live: Deployment | None) -> bool:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core.advice import WHICH_REGISTRY, Action, Advice, Sentence, option
+from promptops.core.archival import require_unarchived
 from promptops.core.compiled import require_loadable
 from promptops.core.contract import bump_of, compare_release
 from promptops.core.declarations import NOTHING, DeclarationsVersion
@@ -64,6 +65,7 @@ def release(
         RegistryMismatch: the workspace names another registry.
         Unloadable: no client could load one of them.
         AppOwnedElsewhere: one of them belongs to another repository, or to another path of it.
+        AppArchived: one of them is archived.
         VersionInvalid, VersionTaken: this content cannot get ``version``.
     """
     if workspace.registry != registry.name:
@@ -101,6 +103,8 @@ def release(
         if seen is not None:
             return tuple(_found(writer, str(app), str(digest), created=bool(new)) for app, digest, new in seen)
         _require_owned(writer, workspace)
+        for built in workspace.built:
+            require_unarchived(writer.archival(built.content.app))
         released = tuple(_release(writer, built, request, actor=actor, now=now) for built in workspace.built)
         once.remember(writer, [(r.release.app, r.release.digest, r.created) for r in released], now)
         return released

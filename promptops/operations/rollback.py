@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from promptops.core import rollout
 from promptops.core.advice import Action, Advice, Sentence, option
+from promptops.core.archival import require_unarchived
 from promptops.core.errors import Conflict, Invalid, NeverDeployed, NotFound, NothingDeployed, NothingToRollBackTo
 from promptops.core.free_text import require_words
 from promptops.core.model import Deployment, Past
@@ -238,6 +239,8 @@ def _rollback_one(
         return rollout.restore(intent, current, _judged(reader, was))
     if request.every and current.stable is None:
         return current  # it is off, so nothing it serves can be bad; naming the app brings it back
+    if current.stable is None:
+        require_unarchived(reader.archival(intent.app))
     if request.to:
         return rollout.restore(intent, current, _named_past(reader, request.to, intent))
     if request.to_revision is not None:

@@ -21,6 +21,7 @@ from promptops.store.schema import tables
 from promptops.store.schema.rows import AnyRow, audit_of
 
 if TYPE_CHECKING:
+    from promptops.core.archival import Archival
     from promptops.core.canary.rollout_fact import Rollout
     from promptops.core.evidence.approval import Approval, Waiver
     from promptops.core.evidence.release_suites import ReleaseSuites
@@ -209,6 +210,18 @@ class Reader(ReleaseReader, ChannelReader, EvidenceReader, OutcomeReader, Rollou
         from promptops.store.queries.gate import suites_at
 
         return suites_at(self._connection, app, digest, at)
+
+    def archival(self, app: str) -> Archival | None:
+        """Whether an app is archived, and since when; None if it never was."""
+        from promptops.store.queries.archivals import newest
+
+        return newest(self._connection, app)
+
+    def archived(self) -> dict[str, Archival]:
+        """The apps that are archived, by name."""
+        from promptops.store.queries.archivals import archived
+
+        return archived(self._connection)
 
     def housekeeping(self) -> Housekeeping:
         """What can be thrown away."""

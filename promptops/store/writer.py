@@ -159,7 +159,7 @@ class Writer(Reader):
         known = {found.name: found for found in self.channels()}.get(channel)
         if known is not None and known.policy == policy and (origin is None or known.origin == origin):
             return None
-        version = known.version + 1 if known else 1
+        version = self.last_version(channel) + 1
         changed = Channel(
             name=channel, policy=policy, version=version, actor=actor, at=at, origin=origin, reason=reason
         )

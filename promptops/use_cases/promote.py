@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from promptops.core import free_text
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import (
+    AppArchived,
     CanaryInProgress,
     ConcurrentDeployment,
     KeyReused,
@@ -145,6 +146,7 @@ PROMOTE = UseCase(
         CanaryInProgress,
         NothingReported,
         KeyReused,
+        AppArchived,
         PolicyRefused,
         Quarantined,
         Unloadable,

@@ -8,6 +8,7 @@ from promptops.core import free_text
 from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.digest import MAX_NUMBER
 from promptops.core.errors import (
+    AppArchived,
     ConcurrentDeployment,
     KeyReused,
     NeverDeployed,
@@ -75,6 +76,15 @@ ROLLBACK = UseCase(
         body("reason", max_length=free_text.LONGEST, example="wrong refunds"),
         body("dry_run"),
     ),
-    errors=(NothingToRollBackTo, NothingDeployed, NeverDeployed, ConcurrentDeployment, KeyReused, Quarantined, Yanked),
+    errors=(
+        NothingToRollBackTo,
+        NothingDeployed,
+        NeverDeployed,
+        ConcurrentDeployment,
+        KeyReused,
+        Quarantined,
+        Yanked,
+        AppArchived,
+    ),
     largest=CHANGE,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from promptops.use_cases.approve import APPROVE
+from promptops.use_cases.archive import ARCHIVE, REMOVE_CHANNEL, UNARCHIVE
 from promptops.use_cases.canary import CANARY_START, CANARY_STEP
 from promptops.use_cases.canary_looks import CANARY_PLAN, CANARY_STATUS, CANARY_TICK
 from promptops.use_cases.captured_calls import CAPTURED
@@ -30,6 +31,7 @@ from promptops.use_cases.status import HISTORY, STATUS
 from promptops.use_cases.tokens import CREATE_TOKEN, REVOKE_TOKEN, TOKENS
 from promptops.use_cases.transfer import TRANSFER
 from promptops.use_cases.use_case import UseCase
+from promptops.use_cases.vanished import VANISHED
 from promptops.use_cases.why import WHY
 
 TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
@@ -47,7 +49,10 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     RECONCILE,
     PUBLISH,
     TRANSFER,
+    ARCHIVE,
+    UNARCHIVE,
     DECLARE,
+    REMOVE_CHANNEL,
     SIGN_JOURNAL,
     DECLARE_RECEIVERS,
     TEST_RECEIVER,
@@ -80,6 +85,7 @@ TABLE: Final[tuple[UseCase[Any, Any], ...]] = (
     GATE,
     GATE_OF_CONTENT,
     APPS,
+    VANISHED,
     RELEASES,
     NAMED,
     CLIENTS,

@@ -12,7 +12,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from promptops.core.errors import PromptopsError
+from promptops.core.errors import AppArchived, PromptopsError
 from promptops.core.json_codec import to_json
 from promptops.core.model import Json
 from promptops.core.rights import EVERYTHING, Rights
@@ -119,7 +119,11 @@ class UseCase(Generic[Q, A]):
         from promptops.core.visibility import require_named, visible
 
         (self.require or require_named)(request, self.scope, caller.rights)
-        return visible(self.run(registry, request, caller), self.answer, caller.rights)
+        try:
+            answer = self.run(registry, request, caller)
+        except AppArchived as refused:
+            raise refused if caller.rights.sees(app=refused.successor) else refused.without_successor() from None
+        return visible(answer, self.answer, caller.rights)
 
     # --- over HTTP ---------------------------------------------------------------------------------
 

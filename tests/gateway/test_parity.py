@@ -152,6 +152,18 @@ ci --base HEAD~1 --channel prod --run
 app transfer bot --reason moved
 app transfer bot --reason moved --json
 app transfer nothing --reason moved
+app archive bot --reason over
+app rename other helper --reason named --key n1
+app rename other helper --reason named --key n1 --json
+promote other@0.1.0 --channel staging
+release other
+app rename helper other --reason named
+app unarchive other --reason back --json
+app unarchive other --reason back
+app archive nothing --reason over
+channels remove prod --reason over
+channels remove staging --reason over
+channels remove nothing --reason over
 db journal
 db journal --sign
 db journal --sign --json

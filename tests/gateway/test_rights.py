@@ -220,3 +220,34 @@ def test_what_a_channel_serves_is_promoted_only_with_a_token_that_covers_everyth
     monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "every", Scope.PROMOTE, apps=("bot", "oth*")).secret)
     promptops("promote", "--all", *command)
     assert factory.live_version(told, "other") == "0.1.0"
+
+
+def test_a_rename_takes_no_name_and_gives_none_that_the_token_does_not_cover(
+    url: str, told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factory.make_release(told, factory.content("evil-bot"))
+    why = ("--reason", "mine now")
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "evil", Scope.POLICY, Scope.RELEASE, apps=("evil-*",)).secret)
+    for old, new in (("bot", "evil-too"), ("evil-bot", "bot"), ("evil-bot", "brand-new")):
+        error = promptops("app", "rename", old, new, *why, "--json", exits=3).error
+        assert error["code"] == "app-not-found"
+    promptops("app", "archive", "bot", *why, exits=3)
+    promptops("app", "unarchive", "bot", *why, exits=3)
+    with told.read() as reader:
+        assert reader.archived() == {}
+    promptops("app", "rename", "evil-bot", "evil-too", *why)
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "reader", Scope.READ).secret)
+    for command in ("app archive bot", "app rename bot cat", "app unarchive bot", "channels remove dev"):
+        assert promptops(*command.split(), *why, "--json", exits=5).error["code"] == "not-allowed"
+
+
+def test_a_new_name_is_told_to_those_alone_who_may_know_it(
+    url: str, told: Registry, promptops: Promptops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "policy", Scope.POLICY).secret)
+    promptops("app", "rename", "bot", "merger-bot", "--reason", "called so")
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "narrow", Scope.PROMOTE, apps=("bot",)).secret)
+    error = promptops("promote", "bot@0.1.0", "--channel", "dev", "--json", exits=5).error
+    assert (error["code"], "merger" in str(error)) == ("app-archived", False)
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "wide", Scope.PROMOTE).secret)
+    assert "merger-bot" in promptops("promote", "bot@0.1.0", "--channel", "dev", exits=5).err

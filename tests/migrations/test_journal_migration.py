@@ -36,7 +36,7 @@ def test_every_change_of_an_old_registry_is_named_and_waits_for_git(old_url: str
         assert [record.ref for record in records] == list(map(name_of, records))
         later = {"epochs", "tokens", "revocations", "transfers", "homes", "registry-keys", "approvals", "waivers"}
         later |= {"runs", "evidence", "suites", "declarations", "erasures", "rollouts", "canary-decisions"}
-        later |= {"receivers"}
+        later |= {"receivers", "archivals", "removals"}
         kinds = KINDS - later | {"bindings"}
         assert {record.ref.partition("/")[0] for record in records} == kinds
         assert [decode(encode(record), record.content) for record in records] == list(records)

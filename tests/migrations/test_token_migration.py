@@ -25,6 +25,7 @@ NEW |= {"run", "run_row", "evidence", "release_suites"}
 NEW |= {"report_key", "outcome", "bad_unit", "sample_unit", "feedback", "outcome_client", "kept_call", "declaration"}
 NEW |= {"erasure", "rollout", "canary_decision", "rollout_state", "rollout_unit"}
 NEW |= {"receiver", "delivery"}
+NEW |= {"archival", "channel_removal"}
 VERSIONS = {"alembic_version", "promptops_version"}
 
 

@@ -58,6 +58,10 @@ WHO_MAY = {
     "POST /v1/channels/{channel}/reconcile": POLICY,
     "POST /v1/releases": RELEASE,
     "POST /v1/apps/{app}/transfer": POLICY,
+    "POST /v1/apps/{app}/archive": POLICY,
+    "POST /v1/vanished-apps": READ,
+    "POST /v1/apps/{app}/unarchive": POLICY,
+    "POST /v1/channels/{channel}/remove": POLICY,
     "PUT /v1/channels": POLICY,
     "PUT /v1/journal": POLICY,
     "PUT /v1/notify": POLICY,
@@ -126,6 +130,7 @@ ELSEWHERE = {
     "GET /v1/models/outlook": 200,
     "GET /v1/channels": 200,
     "GET /v1/apps": 200,
+    "POST /v1/vanished-apps": 422,  # the request has no workspace
     "GET /v1/why": 422,  # the request has no call
     "GET /v1/runs/{run}": 404,
     "GET /v1/evidence/{evidence}": 404,

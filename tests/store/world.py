@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from promptops.core.archival import Archival
 from promptops.core.canary.decision import CanaryDecision
 from promptops.core.canary.rollout_fact import Rollout
 from promptops.core.declarations import (
@@ -40,6 +41,7 @@ from promptops.operations.release import ReleaseRequest, release
 from promptops.operations.tokens import revoke_token
 from promptops.operations.transfer import TransferRequest, transfer
 from promptops.store import Reader, Registry, Writer
+from promptops.store.facts.channel_removal import ChannelRemoval
 from promptops.store.facts.home import Home
 from promptops.store.facts.kind import kind_of
 from promptops.store.facts.record import Record
@@ -50,6 +52,7 @@ from tests.support.signing import signing_key
 KINDS = {"registry", "releases", "confirmations", "profiles", "yanks", "policies", "channels", "quarantines", "epochs"}
 KINDS |= {"tokens", "revocations", "transfers", "homes", "registry-keys", "approvals", "waivers"}
 KINDS |= {"runs", "evidence", "suites", "declarations", "erasures", "rollouts", "canary-decisions", "receivers"}
+KINDS |= {"archivals", "removals"}
 
 
 CALL_ID = "pc1:0b0e11aa:bot:prod:3.17s:0db52f40:akVfAJqcaBn_MQ:AAECAwQFAqGlXrJQ"
@@ -220,6 +223,14 @@ def _evaluate(registry: Registry) -> None:
         writer.record(
             Erasure(number=1, app="", call="", units=("0" * 16, "9" * 16), calls=3, reason="größer ☃", **HERE)
         )
+        for number in (1, 2):
+            back: dict[str, Any] = {
+                "archived": number == 1,
+                "successor": "help-desk" if number == 1 else "",
+                "reason": "größer ☃",
+            }
+            writer.record(Archival(app="bot", number=number, **back, **HERE))
+        writer.record(ChannelRemoval(channel="prod", version=1, reason="größer ☃", **HERE))
         writer.record(Erasure(number=2, app="bot", call=CALL_ID, units=(), calls=1, reason="", **HERE))
 
     registry.write(work)

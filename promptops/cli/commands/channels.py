@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from promptops import clock
-from promptops.cli.command import NounGroup, command, dry_run_option, reason_option
+from promptops.cli import complete
+from promptops.cli.command import NounGroup, command, dry_run_option, key_option, reason_option, required_reason
 from promptops.cli.git_sync import bring_to_git
-from promptops.cli.output.phrases import enumerated, next_steps, person
+from promptops.cli.output.phrases import enumerated, facts, next_steps, person
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.errors import Invalid
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @click.group("channels", cls=NounGroup, invoke_without_command=True)
 @click.pass_context
 def channels(ctx: click.Context) -> None:
-    """List channels, or apply those of promptops.yml."""
+    """List channels, apply those of promptops.yml, or remove one."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_channels)
 
@@ -111,6 +112,36 @@ def apply(session: Session, /, dry_run: bool, loosen: bool, take_over: bool, rea
     )
     if not dry_run and any(change.is_change for change in applied):
         bring_to_git(session)
+
+
+@command("remove", group=channels)
+@click.argument("name", metavar="CHANNEL", shell_complete=complete.channels)
+@required_reason
+@key_option
+def remove(session: Session, /, name: str, reason: str, key: str) -> None:
+    """Remove a channel on which nothing is live, and from which no other channel takes releases.
+
+    Its history stays. Take it out of promptops.yml too: the next `channels apply` makes it anew.
+    """
+    actor = session.actor()
+    with session.gateway() as gateway:
+        from promptops.operations.remove_channel import RemoveChannelRequest
+        from promptops.use_cases.archive import REMOVE_CHANNEL
+
+        request = RemoveChannelRequest(channel=name, reason=reason, key=session.key(key))
+        gone = gateway.run(REMOVE_CHANNEL, request, actor=actor)
+    head: Line = [Span("✓ ", "good"), Span("Removed the channel ", "strong"), Span(gone.channel, "name")]
+    rows = [("policy", f"version {gone.version} was the last"), ("by", gone.actor), ("reason", gone.reason)]
+    session.answer(
+        lambda: written(gone),
+        lambda page: [
+            head,
+            "",
+            *facts(page, rows),
+            *next_steps([("to undo, if promptops.yml has it", ["channels", "apply"])]),
+        ],
+    )
+    bring_to_git(session)
 
 
 def _asked(session: Session, gateway: Gateway, request: Declaration) -> Declaration:

@@ -49,6 +49,7 @@ def check(session: Session, /, path: str | None, strict: bool, full: bool) -> No
       # promptops: ignore[floating-model] the provider has no snapshots
     """
     from promptops.cli.types_file import behind
+    from promptops.cli.vanished_apps import vanished
     from promptops.source.lint.lint import check_path
     from promptops.source.workspace import MARKER
 
@@ -59,7 +60,7 @@ def check(session: Session, /, path: str | None, strict: bool, full: bool) -> No
         )
     loaded = check_path(place, today=clock.now().date())
     if (place / MARKER).is_file():
-        loaded = replace(loaded, findings=(*loaded.findings, *behind(place, loaded)))
+        loaded = replace(loaded, findings=(*loaded.findings, *behind(place, loaded), *vanished(place, loaded)))
     findings = sorted(loaded.findings, key=lambda f: (_ORDER[f.severity], f.path, f.line, f.column, f.code))
     count = Counter(finding.severity for finding in findings)
     session.answer(

@@ -15,17 +15,19 @@ from promptops.cli.command import command, key_option, required_reason
 from promptops.cli.git_sync import OFF, bring_to_git
 from promptops.cli.output.advice import as_commands
 from promptops.cli.output.json_shapes import JsonObject
-from promptops.cli.output.phrases import counted, enumerated, facts, next_steps, short
+from promptops.cli.output.phrases import counted, enumerated, facts, next_steps, short, typed
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
-from promptops.core.errors import AppNotFound, WorkspaceNotFound
+from promptops.core.errors import AppNotFound, PromptopsError, WorkspaceNotFound
 from promptops.core.model import Bump, Release
 from promptops.use_cases.documents import written
 
 if TYPE_CHECKING:
     from promptops.gateway import Gateway
+    from promptops.operations.build import BuiltWorkspace
     from promptops.operations.git_sync import Tagged
     from promptops.operations.release import Released
+    from promptops.operations.vanished import VanishedApp
 
 SHOWN = 12
 """Changes that are listed of one release, so that it fits on a screen; `promptops diff` lists them all."""
@@ -87,12 +89,13 @@ def release(
         )
         released = gateway.run(PUBLISH, Publication.of(built, request), actor=actor)
         channel = _first_channel(gateway)
+        gone = () if apps else _vanished(gateway, built)
         named = [done.release for done in released]
         tags = gateway.tag(repository, named, remote="origin" if push else "") if wanted or push else ()
     warnings = [f"{finding.path}:{finding.line}: {finding.message}" for app in built.built for finding in app.warnings]
     session.answer(
-        lambda: _shape(released, tags, warnings),
-        lambda page: _lines(released, tags, warnings, channel, page, pushed=push),
+        lambda: {**_shape(released, tags, warnings), "vanished": [written(app) for app in gone]},
+        lambda page: [*_lines(released, tags, warnings, channel, page, pushed=push), *_gone(gone)],
     )
     if waits := next((tag.waits for tag in tags if tag.waits), ""):
         session.note(f"not in git yet: the journal waits: {waits}")
@@ -103,6 +106,36 @@ def release(
             "Push it again: promptops sync --remote",
         )
         click.get_current_context().exit(1)
+
+
+def _vanished(gateway: Gateway, built: BuiltWorkspace) -> Sequence[VanishedApp]:
+    """The apps that this workspace released before and does not have any more; none of an older server."""
+    from promptops.operations.vanished import WorkspaceRequest
+    from promptops.use_cases.vanished import VANISHED
+
+    try:
+        return gateway.run(VANISHED, WorkspaceRequest.of(built))
+    except PromptopsError:
+        return ()  # the release is made, and this must not turn it into an error
+
+
+def _gone(vanished: Sequence[VanishedApp]) -> list[Line]:
+    if not vanished:
+        return []
+    lines: list[Line] = [""]
+    for each in vanished[:SHOWN]:
+        twin = f", and {each.renamed_to} has the same content" if each.renamed_to else ""
+        step = ["rename", each.app, each.renamed_to] if each.renamed_to else ["archive", each.app]
+        lines.append(
+            [
+                Span("warning: ", "warn"),
+                f"{each.app} {each.version} was released from here and is not in these files any more{twin}: ",
+                Span(typed(["app", *step, "--reason", "…"]), "command"),
+            ]
+        )
+    if len(vanished) > SHOWN:
+        lines.append([Span(f"… and {len(vanished) - SHOWN} more", "quiet")])
+    return lines
 
 
 def _newest(gateway: Gateway, app: str) -> Release | None:

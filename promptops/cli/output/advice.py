@@ -46,6 +46,7 @@ COMMANDS: Final[Mapping[Action, str]] = {
     Action.STATUS: "status[ {app}]",
     Action.SYNC: "sync[ --remote {remote}]",
     Action.TRANSFER_APP: "app transfer {app} --reason {reason}",
+    Action.UNARCHIVE_APP: "app unarchive {app} --reason {reason}",
     Action.UNQUARANTINE: "unquarantine {release} --channel {channel} --reason {reason}",
     Action.SET_HOME: "db home[ {address}]",
     Action.UPGRADE: "db upgrade",

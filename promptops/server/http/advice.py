@@ -30,6 +30,7 @@ ROUTES: Final[Mapping[Action, tuple[str, str]]] = {
     Action.START_CANARY: ("POST", "/v1/channels/{channel}/canaries"),
     Action.STATUS: ("GET", "/v1/status"),
     Action.TRANSFER_APP: ("POST", "/v1/apps/{app}/transfer"),
+    Action.UNARCHIVE_APP: ("POST", "/v1/apps/{app}/unarchive"),
     Action.UNQUARANTINE: ("POST", "/v1/channels/{channel}/unquarantine"),
 }
 """The actions that have a route. The others need the files, git or the database, so only the command line has them."""

@@ -145,6 +145,8 @@ _TEXTS: Final[Mapping[str, str]] = {
     "ends": "2027-01-14",
     "LiveModelDocument.model": "openai/gpt-4o-2024-08-06",
     "LiveModelDocument.source": "https://developers.openai.com/api/docs/deprecations",
+    "ArchivedDocument.successor": "",
+    "VanishedAppDocument.renamed_to": "help-desk",
     "LiveModelDocument.successor": "gpt-6-luna",
     "OutlookDocument.today": "2026-12-01",
     "ModelCostDocument.model": "openai/gpt-4o-2024-08-06",

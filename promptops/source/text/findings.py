@@ -163,6 +163,9 @@ RULES: dict[str, Rule] = {
     "prompt-too-large": _error("A message of over 256 KiB once its partials are in it."),
     "unused-partial": _warning("A partial that no prompt uses."),
     "unused-variable": _warning("An input that no message uses."),
+    "app-vanished": Rule(
+        severity=Severity.WARNING, meaning="An app that the last commit has, and the files have not.", fixed=True
+    ),
     "types-behind": _warning("A module that `promptops types` wrote, of prompts that were changed since."),
     # schemas and suites
     "schema-invalid": _error("Not a JSON Schema, one that cannot be evaluated, or a default that does not fit it."),

@@ -23,6 +23,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     cast,
+    exists,
     func,
     literal_column,
     not_,
@@ -31,6 +32,7 @@ from sqlalchemy import (
     true,
 )
 
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.deployment_parts import Kind
 from promptops.core.errors import ChannelNotFound, NotFound
 from promptops.core.model import Channel, Deployment, Past, Quarantine
@@ -39,6 +41,7 @@ from promptops.store.schema.columns import Number
 from promptops.store.schema.rows import channel_of, deployment_columns, deployment_of, past_of, quarantine_of
 
 _deployment, _head, _policy, _quarantine = tables.deployment, tables.head, tables.channel_policy, tables.quarantine
+_removal = tables.channel_removal
 _PAGE = 50  # entries of a log at a time: a rollback rarely looks past the first few
 
 
@@ -64,6 +67,9 @@ def _of(table: FromClause) -> ColumnElement[bool]:
 
 
 _POLICY = select(_policy).where(_policy.c.channel == bindparam("channel")).order_by(_policy.c.version.desc()).limit(1)
+_REMOVED = and_(_removal.c.channel == _policy.c.channel, _removal.c.version == _policy.c.version)
+_NEWEST_POLICY = _POLICY.add_columns(_removal.c.actor.label("removed_by"), _removal.c.reason.label("removed_for"))
+_NEWEST_POLICY = _NEWEST_POLICY.select_from(_policy.outerjoin(_removal, _REMOVED))
 _LOG = select(*deployment_columns(_deployment)).where(_of(_deployment)).order_by(_deployment.c.revision.desc())
 _NEWEST = _LOG.limit(1)
 _REVISION = _LOG.where(_deployment.c.revision == bindparam("revision"))
@@ -124,8 +130,14 @@ class ChannelReader:
         newest = select(_policy.c.channel, func.max(_policy.c.version).label("version")).group_by(_policy.c.channel)
         latest = newest.subquery()
         same = and_(latest.c.channel == _policy.c.channel, latest.c.version == _policy.c.version)
-        rows = self._connection.execute(select(_policy).join(latest, same).order_by(_policy.c.channel))
+        there = select(_policy).join(latest, same).where(~exists().where(_REMOVED))
+        rows = self._connection.execute(there.order_by(_policy.c.channel))
         return tuple(channel_of(row) for row in rows)
+
+    def last_version(self, name: str) -> int:
+        """The version of the newest policy of a channel, also of one that was removed; 0 if there never was any."""
+        row = self._connection.execute(_POLICY, {"channel": name}).first()
+        return row.version if row is not None else 0
 
     def channel(self, name: str) -> Channel:
         """The channel with its newest policy.
@@ -133,7 +145,12 @@ class ChannelReader:
         Raises:
             ChannelNotFound: listing the channels that exist.
         """
-        row = self._connection.execute(_POLICY, {"channel": name}).first()
+        row = self._connection.execute(_NEWEST_POLICY, {"channel": name}).first()
+        if row is not None and row.removed_by is not None:
+            raise ChannelNotFound(
+                f"the channel '{name}' was removed by {row.removed_by}: {row.removed_for}",
+                hint=Sentence("To make it anew, declare it in promptops.yml: ", Advice(Action.APPLY_CHANNELS)),
+            )
         if row is None:
             raise ChannelNotFound(f"there is no channel '{name}'", known=[c.name for c in self.channels()])
         return channel_of(row)

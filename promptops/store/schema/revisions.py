@@ -15,7 +15,7 @@ from promptops.core.errors import RegistryNotInitialised, SchemaOutdated, Schema
 
 REVISIONS = (
     *("0001", "0002", "0003", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013", "0014"),
-    *("0015", "0016", "0017", "0018", "0019", "0020"),
+    *("0015", "0016", "0017", "0018", "0019", "0020", "0021"),
 )
 HEAD = REVISIONS[-1]
 VERSION_TABLE: Final = "promptops_version"

@@ -137,6 +137,20 @@ transfer = Table(
 )
 """An app belongs to another repository or path from then on; the newest counts."""
 
+archival = Table(
+    "archival",
+    metadata,
+    column("app", Words, ForeignKey("app.name"), primary_key=True),
+    column("number", Number, primary_key=True, autoincrement=False),
+    column("archived", Flag),
+    column("successor", Words),
+    column("reason", Words),
+    column("actor", Words),
+    column("at", Moment),
+    **CLUSTERED,
+)
+"""An app is archived or comes back; the newest counts. Its successor is the app that it was renamed to, or empty."""
+
 profile = Table(
     "profile",
     metadata,
@@ -176,6 +190,18 @@ channel_policy = Table(
 
 Where the workspace that declared it is not known, its repository, path and root are empty.
 """
+
+channel_removal = Table(
+    "channel_removal",
+    metadata,
+    column("channel", Words, primary_key=True),
+    column("version", Number, primary_key=True, autoincrement=False),
+    column("reason", Words),
+    column("actor", Words),
+    column("at", Moment),
+    **CLUSTERED,
+)
+"""A channel was removed at this version of its policy; the next version makes it anew."""
 
 head = Table(
     "head",

@@ -53,6 +53,9 @@ _MODULES: Final[Mapping[str, str]] = {
     "CanaryPlanned": "canaries",
     "Looked": "canaries",
     "Outlook": "models",
+    "Archived": "archivals",
+    "RemovedChannel": "archivals",
+    "VanishedApp": "archivals",
 }
 """Where the form of each class of answers is."""
 

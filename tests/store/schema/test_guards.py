@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from promptops.core.archival import Archival
 from promptops.core.canary.decision import CanaryDecision
 from promptops.core.canary.rollout_fact import Rollout
 from promptops.core.declarations import Declarations, DeclarationsVersion
@@ -21,6 +22,7 @@ from promptops.core.registry_key import RegistryKey
 from promptops.core.token import Revocation
 from promptops.store import Registry, Writer
 from promptops.store.engine.database import locate
+from promptops.store.facts.channel_removal import ChannelRemoval
 from promptops.store.facts.home import Home
 from promptops.store.facts.revocation import RevokedToken
 from promptops.store.schema.columns import Number
@@ -48,6 +50,8 @@ def full(registry: Registry) -> Registry:
         withhold(writer, quarantine(2))
         withdraw(writer, 1)
         writer.record(transfer())
+        writer.record(Archival(app="bot", number=1, archived=True, reason="over", actor=ACTOR, at=START))
+        writer.record(ChannelRemoval(channel="fair", version=1, reason="over", actor=ACTOR, at=START))
         writer.raise_epoch(at=START, actor=ACTOR, action="restore")
         writer.record(Home(number=1, ref="refs/heads/promptops/test", workspace="ab", actor=ACTOR, at=START))
         writer.record(RegistryKey(number=1, key="", required=False, actor=ACTOR, at=START))
@@ -144,6 +148,8 @@ def test_the_guards_know_every_unique_key_in_the_order_that_registries_have() ->
         "token_secret": (("digest",), ("token",)),
         "token_revocation": (("token",),),
         "transfer": (("app", "number"),),
+        "archival": (("app", "number"),),
+        "channel_removal": (("channel", "version"),),
         "approval": (("number",),),
         "waiver": (("number",),),
         "run": (("id",),),
