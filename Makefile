@@ -103,7 +103,7 @@ lock: need-python ## pin the dependencies anew in .locks/ (ARGS=--upgrade takes 
 	export UV_CUSTOM_COMPILE_COMMAND="make lock"; \
 	compile="$$scratch/bin/uv pip compile pyproject.toml --quiet --no-config --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate $(ARGS)"; \
-	$$compile --extra postgres --extra server --extra otel --extra sign --extra eval --extra inspect --group dev --output-file .locks/dev.txt && \
+	$$compile --extra postgres --extra server --extra otel --extra sign --extra oidc --extra eval --extra inspect --group dev --output-file .locks/dev.txt && \
 	$$compile --extra server --group build --constraints .locks/dev.txt --output-file .locks/run.txt && \
 	$$compile --extra server --extra otel --group interop --constraints .locks/dev.txt --output-file .locks/interop.txt
 

@@ -23,6 +23,9 @@ DEBUG = "PROMPTOPS_DEBUG"
 SYNC = "PROMPTOPS_SYNC"
 TOKEN = "PROMPTOPS_TOKEN"  # noqa: S105 the name of a setting
 TOKEN_FILE = "PROMPTOPS_TOKEN_FILE"  # noqa: S105 the name of a setting
+ID_TOKEN = "PROMPTOPS_ID_TOKEN"  # noqa: S105 the name of a setting
+GITHUB_ID_TOKEN_URL = "ACTIONS_ID_TOKEN_REQUEST_URL"  # noqa: S105 the name of a setting
+GITHUB_ID_TOKEN_BEARER = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # noqa: S105 the name of a setting
 DIRECT = "PROMPTOPS_DIRECT"
 SIGNING_KEY = "PROMPTOPS_SIGNING_KEY"
 SIGNING_KEY_FILE = "PROMPTOPS_SIGNING_KEY_FILE"
@@ -36,6 +39,9 @@ VARIABLES: Mapping[str, str] = {
     REGISTRY: "the registry: an SQLite or PostgreSQL URL, the path of an SQLite file, or a server's URL; as --registry",
     TOKEN: "the token for a server; never an option, because a list of processes shows options",
     TOKEN_FILE: "the path of a file with that token, which is read anew when it changes; ignored if the token is set",
+    ID_TOKEN: "the ID token of a CI job, for `promptops token exchange`; never shown",
+    GITHUB_ID_TOKEN_URL: "where GitHub makes ID tokens for a job, as GitHub sets it",
+    GITHUB_ID_TOKEN_BEARER: "what a job shows there, as GitHub sets it; sent nowhere else, and never shown",
     DIRECT: "the database behind the server, for `promptops rollback --direct`",
     CHANNEL: "the channel of commands that take --channel, and of an application's client",
     ACTOR: 'who is recorded for a change, "Name <address>"; as --actor',

@@ -28,6 +28,8 @@ _FILE: Final = "contexts.json"
 _SERVICE: Final = "promptops"
 _LARGEST: Final = 1 << 20  # bytes
 
+_FIRST: Final = "Make the first: promptops login URL"
+
 KEYRING: Final = "keyring"
 TOKEN_FILE: Final = "file"  # noqa: S105 the name of a place
 
@@ -54,9 +56,11 @@ class Contexts:
         Raises:
             NotFound: there is no such context; lists those that exist.
         """
+        if not name:
+            raise NotFound("no context is used", known=sorted(self.known), hint="" if self.known else _FIRST)
         if name not in self.known:
-            nothing = "" if self.known else "Make the first: promptops login URL"
-            raise NotFound(f"there is no context '{name[:80]}'", known=sorted(self.known), hint=nothing)
+            first = "" if self.known else _FIRST
+            raise NotFound(f"there is no context '{name[:80]}'", known=sorted(self.known), hint=first)
         return self.known[name]
 
     def used(self) -> Context | None:

@@ -111,8 +111,8 @@ class Token:
             raise Invalid(f"the token '{self.name}' has an id or a prefix that no token has")
         if self.scopes != ordered(self.scopes) or not self.scopes:
             raise Invalid(f"the token '{self.name}' has no scopes, or not in order", hint=f"There are: {_SCOPES}.")
-        _require_patterns("channels", self.channels)
-        _require_patterns("apps", self.apps)
+        require_patterns("channels", self.channels)
+        require_patterns("apps", self.apps)
         if any(at is not None and at.tzinfo is None for at in (self.created_at, self.expires_at)):
             raise Invalid(f"the token '{self.name}' has a time without a zone")
         if self.expires_at is not None and self.expires_at <= self.created_at:
@@ -216,7 +216,8 @@ def matches(pattern: str, name: str) -> bool:
     return pattern[at:].strip("*") == ""
 
 
-def _require_patterns(what: str, patterns: tuple[str, ...]) -> None:
+def require_patterns(what: str, patterns: tuple[str, ...]) -> None:
+    """Raises Invalid: a pattern is malformed, or there are none or too many."""
     wrong = next((pattern for pattern in patterns if not _PATTERN.fullmatch(pattern)), None)
     if wrong is not None:
         raise Invalid(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 import httpx
@@ -56,7 +56,7 @@ _GATEWAY_ERRORS: Final = frozenset({502, 503, 504})  # of a proxy that did not r
 class ServerRequest:
     """A request to a server. ``query`` may name a parameter several times; with a ``key`` the server does it once.
 
-    ``changes`` is false for a question that has a body.
+    ``changes`` is false for a question that has a body. ``bearer`` is shown in place of the token.
     """
 
     method: str
@@ -67,6 +67,7 @@ class ServerRequest:
     key: str = ""
     expect_revision: int | None = None
     changes: bool = True
+    bearer: str = field(default="", repr=False)
 
     @property
     def reads(self) -> bool:
@@ -166,7 +167,7 @@ class Sender:
             request.method,
             self.url + request.path,
             params=list(request.query) or None,
-            headers=[(name.encode(), value) for name, value in (*request.headers(), *self._bearer())],
+            headers=[(name.encode(), value) for name, value in (*request.headers(), *self._bearer(request))],
             content=content,
             timeout=httpx.Timeout(max(seconds, 0.001), connect=max(min(seconds, _CONNECTING_SECONDS), 0.001)),
         ) as response:
@@ -177,8 +178,9 @@ class Sender:
                     raise RegistryUnavailable(f"the answer of {self.url} is over {MAX_ANSWER >> 20} MiB")
             return ServerAnswer(response.status_code, response.headers, bytes(body))
 
-    def _bearer(self) -> list[tuple[str, bytes]]:
-        return [("authorization", f"Bearer {self._token}".encode())] if self._token else []
+    def _bearer(self, request: ServerRequest) -> list[tuple[str, bytes]]:
+        shown = request.bearer or self._token
+        return [("authorization", f"Bearer {shown}".encode())] if shown else []
 
     def _judged(self, answer: ServerAnswer, request: ServerRequest, *, arrived: bool) -> ServerAnswer:
         """Returns the answer, or raises the error in it; ``arrived``: an earlier try may have taken effect."""
@@ -197,7 +199,7 @@ class Sender:
             error.hint = _again(request) or error.hint
         if isinstance(error, RouteNotFound):
             error.hint = f"Is {self.url} the server's own address, and is the server as new as this promptops?"
-        if isinstance(error, NotAuthenticated):
+        if isinstance(error, NotAuthenticated) and not request.bearer:
             error.hint = (
                 f"The token in {self._credential.name} is not of this registry, has ended, or was revoked."
                 if self._token

@@ -91,22 +91,7 @@ def create_token(
         NotAllowed: it would have more rights than ``by``, or live longer.
         NotAuthenticated: ``by`` has ended or was revoked meanwhile.
     """
-    scopes = ordered(request.scopes)
-    text = mint(kind_of(scopes), draw)
-    id = new_id(draw)
-    token = Token(
-        id=id,
-        name=request.name,
-        scopes=scopes,
-        channels=tuple(dict.fromkeys(request.channels)),
-        apps=tuple(dict.fromkeys(request.apps)),
-        prefix=prefix_of(text),
-        created_at=now,
-        created_by=actor,
-        expires_at=_end(request, now, by),
-        commitment=commit(id, secret_digest(text)),
-        person=request.person,
-    )
+    token, text = _minted(request, new_id(draw), actor=actor, now=now, by=by, draw=draw)
     if by is not None:
         _require_covered(by, token)
 
@@ -121,6 +106,59 @@ def create_token(
 
     registry.write(work)
     return Minted(token=token, text=text)
+
+
+def exchange_token(
+    registry: Registry, request: TokenRequest, *, key: str, actor: str, now: datetime, draw: Draw = secrets.randbelow
+) -> Minted:
+    """Make a token for an ID token, once. Its name is that of the request with an end of its own.
+
+    ``key`` is what the ID token is remembered by: in the table of idempotency, with no answer, since a secret is
+    returned once.
+
+    Raises:
+        NotAuthenticated: the ID token was exchanged already.
+    """
+    id = new_id(draw)
+    named = replace(request, name=f"{request.name}-{id.lower()}")
+    token, text = _minted(named, id, actor=actor, now=now, by=None, draw=draw)
+
+    def work(writer: Writer) -> None:
+        writer.lock_log()
+        used = writer.answer(key)
+        if used is not None and used.request == token.id:
+            return  # an earlier try of this call made it
+        if used is not None:
+            raise NotAuthenticated(
+                "this ID token was exchanged already", hint="Each is good for one token. Ask for another, or keep that."
+            )
+        writer.add_token(token, secret_digest(text))
+        writer.remember(key, token.id, b"[]", now)
+
+    registry.write(work)
+    return Minted(token=token, text=text)
+
+
+def _minted(
+    request: TokenRequest, id: str, *, actor: str, now: datetime, by: Token | None, draw: Draw
+) -> tuple[Token, str]:
+    """Returns a new token and its secret."""
+    scopes = ordered(request.scopes)
+    text = mint(kind_of(scopes), draw)
+    token = Token(
+        id=id,
+        name=request.name,
+        scopes=scopes,
+        channels=tuple(dict.fromkeys(request.channels)),
+        apps=tuple(dict.fromkeys(request.apps)),
+        prefix=prefix_of(text),
+        created_at=now,
+        created_by=actor,
+        expires_at=_end(request, now, by),
+        commitment=commit(id, secret_digest(text)),
+        person=request.person,
+    )
+    return token, text
 
 
 def list_tokens(registry: Registry, *, by: Token | None = None) -> tuple[Token, ...]:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from promptops.core.errors import PromptopsError
-from promptops.server.api import audit, client_reads, event_stream, health, outcomes, traces, use_cases
+from promptops.server.api import audit, client_reads, event_stream, exchange, health, outcomes, traces, use_cases
 from promptops.server.http import openapi
 from promptops.server.http.dispatch import Dispatch, StrictRoute
 from promptops.server.http.edge import Edge
@@ -119,7 +119,8 @@ def create_app(settings: Settings, declared: Iterable[Route] | None = None) -> S
     Raises:
         ValueError: two routes fit one request, or one names what no part of an address can be.
     """
-    return Server(settings, tuple(routes() if declared is None else declared))
+    own = (*routes(), *(exchange.routes if settings.issuers else ()))
+    return Server(settings, tuple(own if declared is None else declared))
 
 
 async def _documented() -> None:

@@ -25,6 +25,7 @@ import uvicorn
 from promptops.core.advice import Sentence, option
 from promptops.core.errors import Invalid
 from promptops.server.app import Server, create_app
+from promptops.server.http.log_lines import JsonLines
 from promptops.server.http.protocol import protocol
 from promptops.server.live.exhaustion import end_if_exhausted
 from promptops.server.settings import Settings
@@ -64,7 +65,6 @@ def serve(settings: Settings, place: ListenAddress, announce: Callable[[str, int
     Raises:
         Invalid: the address cannot be listened at.
     """
-    log_to_stderr()
     listening = _bind(place)
     host, port = listening.getsockname()[:2]
     if place.workers > 1:
@@ -72,14 +72,17 @@ def serve(settings: Settings, place: ListenAddress, announce: Callable[[str, int
     return _run(settings, place, listening, lambda: announce(host, port))
 
 
-def log_to_stderr() -> None:
-    """Write the log to stderr: promptops' own from INFO on, and uvicorn's errors only."""
+def log_to_stderr(form: str = "text", level: str = "info") -> None:
+    """Write the log to stderr, as lines of text or one JSON object a line: promptops' own from ``level`` on, and
+    uvicorn's errors only.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    for name, level in (("promptops.server", logging.INFO), ("uvicorn", logging.ERROR)):
+    plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(JsonLines() if form == "json" else plain)
+    for name, least in (("promptops.server", level.upper()), ("uvicorn", "ERROR")):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level)
+        logger.setLevel(least)
 
 
 def _bind(place: ListenAddress) -> socket.socket:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from promptops.core.oidc import Issuer
+
 KIB, MIB = 1 << 10, 1 << 20
 
 CHANGE = 256 * KIB
@@ -52,7 +54,7 @@ class Settings:
 
     ``proxies`` are the addresses and networks whose X-Forwarded-For it trusts. Without ``auth``, every caller that can
     connect may do everything. ``notify_secrets`` is the path of the file with the secrets of receivers of
-    notifications.
+    notifications; ``issuers`` are those whose ID tokens it exchanges for tokens.
     """
 
     registry: str
@@ -62,3 +64,4 @@ class Settings:
     proxies: tuple[str, ...] = ()
     notify_secrets: str = ""
     limits: Limits = field(default_factory=Limits)
+    issuers: tuple[Issuer, ...] = ()

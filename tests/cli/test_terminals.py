@@ -92,7 +92,7 @@ ELSEWHERE = {
     "override create", "override show", "override reconcile", "channels apply", "app transfer", "serve", "token create",
     "token revoke", "export-snapshot", "erase", "sync", "fsck", "rebuild", "db backup", "db restore", "db upgrade",
     "db home", "login", "logout", "context list", "context use", "notify apply", "notify secret", "notify send",
-    "notify test", "context remove",
+    "notify test", "context remove", "token exchange",
 }  # fmt: skip
 """Commands that print sentences and facts, or need files or a model."""
 

@@ -167,6 +167,7 @@ def test_contexts_are_used_left_and_removed_with_their_tokens(
     )
     assert "is for" in taken.err
     promptops("context", "remove", "strong")
+    assert promptops("logout", "--json", exits=3).error["hint"] == "Make the first: promptops login URL"
     assert "promptops login" in promptops("status", "--json", exits=3).error["hint"]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +22,7 @@ from promptops.core.errors import ExtraMissing, Invalid, TokenNotFound
 from promptops.core.loopback import is_loopback
 
 if TYPE_CHECKING:
+    from promptops.core.oidc import Issuer
     from promptops.server.settings import Limits, Settings
 
 _DOING = "serving"
@@ -104,6 +106,22 @@ def _proxies(_context: click.Context, _option: click.Parameter, value: tuple[str
     metavar="LENGTH",
     help="Keep an idle connection open this long: longer than the load balancer does.",
 )
+@click.option(
+    "--log-format", default="text", show_default=True, type=click.Choice(["text", "json"]), help="Of the log on stderr."
+)
+@click.option(
+    "--log-level",
+    default="info",
+    show_default=True,
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Leave lines below this out of the log.",
+)
+@click.option(
+    "--oidc",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Exchange ID tokens of CI for short-lived tokens, as this TOML file says.",
+)
 def serve(
     session: Session,
     /,
@@ -116,6 +134,9 @@ def serve(
     reads_per_second: float,
     changes_per_second: float,
     keep_alive: float,
+    oidc: Path | None,
+    log_format: str,
+    log_level: str,
 ) -> None:
     """Serve the registry over HTTP.
 
@@ -141,7 +162,9 @@ def serve(
         session.note("--no-auth: no token is required. Every program and user of this machine may change what is live.")
     hosts = [*(_OWN_NAMES if local else ()), *allow_host]
     limits = _limits(reads_per_second, changes_per_second, keep_alive)
-    settings = replace(_settings(session, not no_auth, hosts), limits=limits, proxies=trusted_proxy)
+    issuers = _issuers(session.path(str(oidc))) if oidc else ()
+    settings = replace(_settings(session, not no_auth, hosts), limits=limits, proxies=trusted_proxy, issuers=issuers)
+    run.log_to_stderr(form=log_format, level=log_level)
     place = run.ListenAddress(host=host, port=port, workers=workers)
     code = run.serve(settings, place, partial(_announce, session, name, not no_auth))
     if code:
@@ -168,6 +191,17 @@ def _settings(session: Session, auth: bool, hosts: Sequence[str]) -> Settings:
         hosts=frozenset(name.lower() for name in hosts),
         notify_secrets=config.setting(config.NOTIFY_SECRETS),
     )
+
+
+def _issuers(path: Path) -> tuple[Issuer, ...]:
+    """Returns the issuers of a file, after a look that signatures can be checked here."""
+    try:
+        import joserfc  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ExtraMissing("--oidc needs the package joserfc", hint="pip install 'promptops-registry[oidc]'") from error
+    from promptops.server.oidc_file import read_oidc
+
+    return read_oidc(path)
 
 
 def _limits(reads: float, changes: float, keep_alive: float) -> Limits:

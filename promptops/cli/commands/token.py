@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from promptops import clock
+from promptops import clock, config, files
 from promptops.cli import complete
 from promptops.cli.command import NounGroup, command, reason_option
 from promptops.cli.git_sync import bring_to_git
@@ -17,6 +17,7 @@ from promptops.cli.output.phrases import facts, moment, next_steps, person
 from promptops.cli.output.render import Cell, Line, Page, Span
 from promptops.cli.session import Session
 from promptops.core.duration import parse_duration
+from promptops.core.errors import Invalid
 from promptops.core.token import LIFETIME, Scope, Token
 from promptops.use_cases.documents import written
 
@@ -118,6 +119,39 @@ def create(
     bring_to_git(session)
 
 
+@command("exchange", group=token)
+@click.option("--out", metavar="FILE", type=click.Path(), help="Write the secret to this file, not to stdout.")
+@click.option("--audience", metavar="TEXT", help="For whom GitHub makes the ID token. [default: the server's URL]")
+def exchange(session: Session, /, out: str | None, audience: str | None) -> None:
+    """Exchange the ID token of a CI job for a token that lives for minutes.
+
+    The server says which issuers it believes, and what their claims allow. The ID token is that in PROMPTOPS_ID_TOKEN,
+    else GitHub makes one. With --out, set PROMPTOPS_TOKEN_FILE to that file; nothing secret is in the log of the job.
+
+    \b
+      promptops token exchange --registry https://registry.internal --out "$RUNNER_TEMP/promptops-token"
+    """
+    from promptops.cli.id_token import id_token
+
+    url = session.registry_url()
+    if not config.is_server(url):
+        raise Invalid(
+            "an ID token is exchanged by a server, and the registry is a database", hint="--registry https://…"
+        )
+    with session.reaching(url):
+        from promptops.gateway.exchange import exchange as exchange_at
+
+        made = exchange_at(url, id_token(audience or url))
+    secret = {} if out else {"secret": made.text}
+    if out:
+        path = session.path(out)
+        try:
+            files.replace_file(path, f"{made.text}\n".encode())
+        except OSError as error:
+            raise Invalid(f"--out {path} cannot be written: {error.strerror or error}") from error
+    session.answer(lambda: _shape(made.token, session) | secret, lambda page: _exchanged(made, out, page))
+
+
 @command("list", group=token)
 @click.option("--all", "every", is_flag=True, help="Also those that ended, were revoked, or have no secret.")
 def list_tokens(session: Session, /, every: bool) -> None:
@@ -161,6 +195,12 @@ def _created(made: Minted, page: Page) -> list[Line]:
     once = "The secret is shown once and kept nowhere. Put it where it is used, as PROMPTOPS_TOKEN."
     steps = [("if it leaks", ["token", "revoke", token.id])]
     return [head, "", *facts(page, rows), "", [Span(once, "warn")], *next_steps(steps)]
+
+
+def _exchanged(made: Minted, out: str | None, page: Page) -> list[Line]:
+    head: Line = [Span("✓ ", "good"), Span("Got the token ", "strong"), Span(made.token.name, "name")]
+    secret: tuple[str, Cell] = ("secret", f"in {out}" if out else Span(made.text, "strong"))
+    return [head, "", *facts(page, [secret, *_facts(made.token, page)])]
 
 
 def _shape(token: Token, session: Session) -> JsonObject:

@@ -24,6 +24,7 @@ from promptops.server.http.gate import ACCESS, ROUTE
 from promptops.server.http.problems import broken, concealed, malformed, problem, redacted
 from promptops.server.live.access import Access
 from promptops.server.live.exhaustion import end_if_exhausted
+from promptops.server.live.limits import RequestKind
 from promptops.server.live.metrics import Metrics
 
 _ANSWERED: Final = "promptops.answered"
@@ -110,13 +111,17 @@ class Edge:
         method = scope["method"] if route is not None else "-"
         stream = route is not None and route.answer == "events"
         self._metrics.count(route.path if route else "-", method, status, None if stream else seconds)
-        if status < 400 and (route is None or route.reads or route.scope is None):
+        went_well = status < 400 and (route is None or route.kind is not RequestKind.CHANGE)
+        level = logging.DEBUG if went_well else logging.INFO
+        if not access_log.isEnabledFor(level):
             return
         access = scope.get(ACCESS)
         token = access.token.id if isinstance(access, Access) and access.token is not None else "-"
         client = scope.get("client") or ("-",)
-        access_log.info(
-            "%s %s %s %s %d %.1f ms", client[0], token, scope["method"][:20], _path(scope), status, seconds * 1000
+        verb, path, ms = scope["method"][:20], _path(scope), round(seconds * 1000, 1)
+        fields = {"client": client[0], "token": token, "method": verb, "path": path, "status": status, "ms": ms}
+        access_log.log(
+            level, "%s %s %s %s %d %.1f ms", client[0], token, verb, path, status, ms, extra={"fields": fields}
         )
 
 

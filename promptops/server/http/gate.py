@@ -138,6 +138,8 @@ class Gate:
     async def _access(self, scope: Scope, route: Route | None) -> Access:
         """The rights of a request's token; counts the request for its token, or without one for its address."""
         if not self._settings.auth or (route is not None and route.scope is None):
+            if route is not None and route.method != "GET" and self._settings.auth:  # a change without a token is tried
+                await self._count(scope, address_of(scope.get("client")), self._state.counter.take_nothing)
             return _EVERYBODY
         tokens, counter, address = self._state.tokens, self._state.counter, address_of(scope.get("client"))
         try:

@@ -32,6 +32,7 @@ from promptops.server.live.access import Tokens
 from promptops.server.live.canaries import Canaries
 from promptops.server.live.feed import Feed, Served
 from promptops.server.live.heartbeats import Presence
+from promptops.server.live.id_tokens import IdTokens
 from promptops.server.live.limits import Counter, RequestKind
 from promptops.server.live.looks import Looks
 from promptops.server.live.metrics import Metrics
@@ -79,6 +80,7 @@ class ServerState:
         self.counter = Counter(settings.limits)
         self.metrics = Metrics()
         self.tokens = Tokens(self._find_tokens)
+        self.id_tokens = IdTokens(settings.issuers)
         self.streams = Streams(settings.limits.streams)
         self.pace = Pace()
         self.contents = Contents(self)
@@ -133,6 +135,7 @@ class ServerState:
     async def close(self) -> None:
         """Let go of everything."""
         await to_thread.run_sync(self.notifications.close)
+        await self.id_tokens.close()
         await self.reports.close()
         await self.canaries.close()
         await self.presence.close()

@@ -99,6 +99,7 @@ def test_who_is_behind_stands_first(told: Registry, promptops: Promptops) -> Non
     assert said.splitlines()[0] == "2 clients, 1 behind"
     assert said.index("web-2:4711") < said.index("web-1:4711")
     assert "bot 2 behind" in said
+    assert "3 (0.1.2)" in said
     assert "No client" in promptops("clients", "--channel", "dev").out
     answer = promptops("clients", "--json").json
     found: Any = answer["clients"]
