@@ -56,6 +56,9 @@ _MODULES: Final[Mapping[str, str]] = {
     "Archived": "archivals",
     "RemovedChannel": "archivals",
     "VanishedApp": "archivals",
+    "ReceiverChange": "receivers",
+    "ReceiverState": "receivers",
+    "TestAsked": "receivers",
 }
 """Where the form of each class of answers is."""
 
