@@ -60,7 +60,7 @@ SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Registry": {
         "channels": ("promptops.cli.commands.channels", "List channels, apply those of promptops.yml, or remove one."),
         "notify": ("promptops.cli.commands.notify", "Send what happens to other services: webhooks and Slack."),
-        "app": ("promptops.cli.commands.app", "Give an app to another repository, rename it, or put it away."),
+        "app": ("promptops.cli.commands.app", "Transfer, rename or archive an app."),
         "serve": ("promptops.cli.commands.serve", "Serve the registry over HTTP."),
         "login": (
             "promptops.cli.commands.context",

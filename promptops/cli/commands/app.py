@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group("app", cls=NounGroup)
 def app() -> None:
-    """Give an app to another repository, rename it, or put it away.
+    """Transfer, rename or archive an app.
 
     An app belongs to the repository and path that released it first. A release from elsewhere is refused, until the
     app is transferred there.

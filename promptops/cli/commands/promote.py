@@ -85,6 +85,9 @@ def promote(
       promptops promote support-bot@1.4.0 --channel prod --waive latency --expires 2d --reason "their slow week"
       promptops promote support-bot@1.4.1 --channel prod --at-once --expires 1h --reason "it leaks names"
     """
+    wanted = (
+        _several(references, source, every=every, revision=expect_revision) if source or every else _one(references)
+    )
     place = session.require_channel(channel)
     said = _Said(
         reason=reason,
@@ -94,9 +97,6 @@ def promote(
         blind=blind,
         callers_are_ready=callers_are_ready,
         key=session.key(key),
-    )
-    wanted = (
-        _several(references, source, every=every, revision=expect_revision) if source or every else _one(references)
     )
     deployed = _promote(session, wanted, place, source, expect_revision, said)
     waived = waiver_words(waive, expires, reason, at_once=at_once, callers_are_ready=callers_are_ready)
@@ -165,8 +165,7 @@ def _one(references: Sequence[str]) -> Reference:
     if len(references) == 1:
         return whole_release(references[0])
     if not references:
-        hint = "promptops promote APP@VERSION --channel NAME, or --all --from NAME --channel NAME"
-        raise Invalid("the command names no release", hint=hint)
+        click.get_current_context().fail("Missing argument 'APP@VERSION'.")
     raise Invalid(
         "several apps are promoted from one channel to another, and the command names no channel that they come from",
         hint="Add --from NAME.",
