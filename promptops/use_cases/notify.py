@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from promptops.core import free_text
-from promptops.core.errors import Conflict, Invalid, NotAllowed, Refused, RegistryMismatch, RequestInvalid
+from promptops.core.errors import Conflict, Invalid, NotAllowed, NotFound, Refused, RegistryMismatch, RequestInvalid
 from promptops.core.json_codec import to_json
 from promptops.core.notifications.receiver import MAX_RECEIVERS, receiver_flaw
 from promptops.core.origin import Origin
@@ -157,6 +157,6 @@ TEST_RECEIVER = UseCase(
     body=("ReceiverTest", "The receiver to test."),
     fields=(body("name", example="ops", max_length=63),),
     require=_require,
-    errors=(Conflict,),
+    errors=(Conflict, NotFound),
     largest=CHANGE,
 )

@@ -55,7 +55,8 @@ def _has_two_canaries(plain: str) -> None:
     )
     assert ended is not None and int(ended[1]) >= 5, plain
     exposed = re.search(
-        r"; the canary had (\d+) calls of about (\d+) keys, \d+\.\d% bad, and stable [\d,]+ calls", plain
+        r"; the canary had (\d+) calls of about (\d+) keys, \d+\.\d% bad, and stable [\d,]+ calls",
+        " ".join(plain.split()),
     )
     assert exposed is not None and int(exposed[1]) >= int(exposed[2]) > 0, plain
     assert "support-bot@0.2.4 is in quarantine on prod: aborted at revision " in plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeVar, cast
@@ -40,7 +40,7 @@ class Receiver:
 
     name: str
     version: int
-    settings: Mapping[str, object] | None
+    settings: Mapping[str, object] | None = field(hash=False)  # a mapping has no hash, and a fact has one
     actor: str
     at: datetime
     origin: Origin | None = None
