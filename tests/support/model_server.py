@@ -78,6 +78,7 @@ def model_server(answering: Answering = lambda body, times: said(f"echo {spoken(
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or a body waits 40 ms for the word that its headers arrived
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
