@@ -301,7 +301,7 @@ def _admission(
                 Advice(Action.RELEASE, words=f"release {release.app}", app=release.app),
             ),
         )
-    contract = known.comparisons(admission.app).before(current, release)
+    contract = known.comparisons(admission.app).before(reader, current, release)
     on_trial = trial is not None and trial.release == release.ref  # asked when it started
     verdict, waivers = desk.verdict(reader, release, policy)
     candidate = Candidate(

@@ -1,6 +1,6 @@
 """Compares what a channel serves with what it is about to serve, for the code that calls and the processes that run.
 
-A comparison can take as long as two big releases are different, so no lock is held meanwhile. Contents never change, so
+A comparison of big releases can take long, so no lock is held meanwhile. Contents never change, so
 what was found holds under the lock as well; what clients say of themselves is as good as their last heartbeats.
 """
 
@@ -17,7 +17,10 @@ from promptops.core.heartbeat import LIVE_FOR
 from promptops.core.model import Deployment, Release, ReleaseRef
 
 if TYPE_CHECKING:
-    from promptops.store import Registry
+    from promptops.store import Reader, Registry
+
+_QUICK: Final = 64 << 10
+"""Bytes of two releases up to which they are compared under the lock: to begin anew there takes longer."""
 
 _COMPARED: Final = 2 << 20
 """Bytes of releases that are compared after a rollback of many apps, which bounds the time that its answer takes."""
@@ -45,29 +48,40 @@ class Comparisons:
         self._known: dict[tuple[str, str], ContractChange] = {}
 
     def prepare(self, release: Release | None) -> None:
-        """Compares a release with what is live now, so that it need not be done between two tries."""
+        """Compares a large release with what is live now, so that it need not be done between two tries."""
+        if release is None or len(release.content) < _QUICK:
+            return
         app, channel = self._place
         with self._registry.read() as reader:
             current = reader.live(app, channel)
-        if release is not None and current is not None and current.stable not in (None, release.ref):
+        if current is not None and current.stable not in (None, release.ref):
             self.compare(current.stable, release.ref)
 
     def compare(self, old: ReleaseRef, new: ReleaseRef) -> None:
         """Compares two releases, outside of any transaction, and asks which live processes would break."""
-        found = _compared(_contents(self._registry, [old, new]), *self._place, old, new)
-        [self._known[old.digest, new.digest]] = _beside_clients(self._registry, [found], self._now)
+        with self._registry.read() as reader:
+            contents = _contents(reader, [old, new])
+        found = _compared(contents, *self._place, old, new)
+        with self._registry.read() as reader:
+            [self._known[old.digest, new.digest]] = _beside_clients(reader, [found], self._now)
 
-    def before(self, current: Deployment | None, release: Release) -> ContractChange | None:
+    def before(self, reader: Reader, current: Deployment | None, release: Release) -> ContractChange | None:
         """Returns what a release changes for callers of what is live; None where nothing is.
 
         Raises:
-            Uncompared: the two have to be compared first.
+            Uncompared: the two have to be compared first, since they are large or callers have to change.
         """
         if current is None or current.stable is None:
             return None
         pair = current.stable.digest, release.digest
         if pair not in self._known:
-            raise Uncompared(self, current.stable, release.ref)
+            contents = _contents(reader, [current.stable]) | {release.digest: release.content}
+            if sum(map(len, contents.values())) > _QUICK:
+                raise Uncompared(self, current.stable, release.ref)
+            found = _compared(contents, *self._place, current.stable, release.ref)
+            if found.needs:
+                raise Uncompared(self, current.stable, release.ref)
+            self._known[pair] = found
         return self._known[pair]
 
     def after(self, deployments: Iterable[Deployment]) -> tuple[ContractChange, ...]:
@@ -88,11 +102,13 @@ def contract_changes(
         pair = _pair(made)
         if pair is None or left <= 0:
             continue
-        contents = _contents(registry, pair)
+        with registry.read() as reader:
+            contents = _contents(reader, pair)
         left -= sum(map(len, contents.values()))
         if left >= 0 and len(contents) == 2:
             found.append(_compared(contents, made.app, made.channel, *pair))
-    return _beside_clients(registry, found, now)
+    with registry.read() as reader:
+        return _beside_clients(reader, found, now)
 
 
 def _pair(made: Deployment) -> tuple[ReleaseRef, ReleaseRef] | None:
@@ -103,10 +119,9 @@ def _pair(made: Deployment) -> tuple[ReleaseRef, ReleaseRef] | None:
     return made.before, new
 
 
-def _contents(registry: Registry, releases: Iterable[ReleaseRef]) -> dict[str, bytes]:
-    with registry.read() as reader:
-        stored = reader.contents([release.digest for release in releases])
-        return {each.digest: each.content for each in stored if each.intact}
+def _contents(reader: Reader, releases: Iterable[ReleaseRef]) -> dict[str, bytes]:
+    stored = reader.contents([release.digest for release in releases])
+    return {each.digest: each.content for each in stored if each.intact}
 
 
 def _compared(contents: dict[str, bytes], app: str, channel: str, old: ReleaseRef, new: ReleaseRef) -> ContractChange:
@@ -125,9 +140,8 @@ def _compared(contents: dict[str, bytes], app: str, channel: str, old: ReleaseRe
     return replace(compared, changes=words, needs=needs_of(words, before, after))
 
 
-def _beside_clients(registry: Registry, found: Sequence[ContractChange], now: datetime) -> tuple[ContractChange, ...]:
+def _beside_clients(reader: Reader, found: Sequence[ContractChange], now: datetime) -> tuple[ContractChange, ...]:
     """Returns the changes with what the live clients of their channels say; nothing is read where none is asked."""
-    with registry.read() as reader:
-        channels = {each.channel for each in found if each.needs}
-        beats = {channel: reader.clients_asking(now - LIVE_FOR, channel) for channel in channels}
+    channels = {each.channel for each in found if each.needs}
+    beats = {channel: reader.clients_asking(now - LIVE_FOR, channel) for channel in channels}
     return tuple(each.beside(beats[each.channel]) if each.needs else each for each in found)

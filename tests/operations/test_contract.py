@@ -14,6 +14,7 @@ from promptops.core.deployment_parts import Kind
 from promptops.core.errors import Invalid, PolicyRefused
 from promptops.core.model import Bump, Content, Input, Message, Policy, Role
 from promptops.core.reference import parse_reference
+from promptops.operations import contract as comparing
 from promptops.operations.canary import StartRequest, Step, StepRequest, start, step
 from promptops.operations.heartbeats import record_beats
 from promptops.operations.promote import PromoteRequest
@@ -64,7 +65,11 @@ def audited(registry: Registry) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_a_promotion_shows_what_changes_for_callers_of_what_is_live_there(prod: Registry, dry_run: bool) -> None:
+@pytest.mark.parametrize("quick", [0, 64 << 10], ids=["before the lock", "under the lock"])
+def test_a_promotion_shows_what_changes_for_callers_of_what_is_live_there(
+    prod: Registry, dry_run: bool, quick: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "_QUICK", quick)
     [contract] = go_live(prod, "bot@0.2.0", "dev", dry_run=dry_run).contract
     assert (contract.app, contract.channel, contract.old, contract.new) == ("bot", "dev", "0.1.0", "0.2.0")
     assert contract.bump is Bump.MAJOR
