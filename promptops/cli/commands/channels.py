@@ -20,13 +20,13 @@ from promptops.core.errors import Invalid
 from promptops.core.model import Channel, Policy
 from promptops.use_cases.documents import written
 
-TAKES = 30
-"""Characters in a line for what a channel takes, which goes on below."""
-
 if TYPE_CHECKING:
     from promptops.gateway import Gateway
     from promptops.operations.channels import ChannelChange
     from promptops.use_cases.channels import Declaration
+
+TAKES = 30
+"""Characters in a line for what a channel takes, which goes on below."""
 
 
 @click.group("channels", cls=NounGroup, invoke_without_command=True)
