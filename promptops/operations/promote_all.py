@@ -74,12 +74,14 @@ def promote_all(
 ) -> Deployed:
     """Make what a channel serves the stable releases of another, as :func:`promptops.operations.promote.promote` does.
 
-    An app that serves the same there already stays as it is, and one that is off on the source is left out of all.
+    An app that serves the same there already stays as it is. ``every`` leaves out an app that is off on the source, and
+    an archived one: what is live of a renamed app until it is retired keeps no other app out.
+
     ``permit`` is called with each app in the transaction; if it raises, nothing is changed.
 
     Raises:
         PromotionsRefused: some of the apps are not let in; it names each with its reason. Nothing was changed.
-        NothingDeployed: nothing is live on the source.
+        NothingDeployed: nothing is live on the source, or only what is archived.
         NotFound, Conflict, Refused: nothing was changed.
     """
 
@@ -114,8 +116,11 @@ def promote_all(
 
 def _live(reader: Reader, channel: str) -> list[str]:
     reader.channel(channel)
-    live = [deployment.app for deployment in reader.live_on(channel) if deployment.stable is not None]
+    archived = reader.archived()
+    served = [each.app for each in reader.live_on(channel) if each.stable is not None]
+    live = [app for app in served if app not in archived]
     if not live:
+        none = "no app that is not archived" if served else "no app"
         hint = Sentence("What is live where: ", Advice(Action.STATUS))
-        raise NothingDeployed(f"no app is live on {channel}, so there is nothing to promote", hint=hint)
+        raise NothingDeployed(f"{none} is live on {channel}, so there is nothing to promote", hint=hint)
     return live

@@ -58,9 +58,9 @@ PROMOTE_ALL = UseCase(
     scope=Scope.PROMOTE,
     doc="""Promote what another channel serves.
 
-    Of the apps named, or with `all` of every app that is live on `from`: all in one transaction, or none. With `all`
-    the token has to cover every app. Each release is judged as by a promotion of its own; an app that serves the same
-    there already stays as it is.
+    Of the apps named, or with `all` of every app that is live on `from` and not archived: all in one transaction, or
+    none. With `all` the token has to cover each of them. Each release is judged as by a promotion of its own; an app
+    that serves the same there already stays as it is.
     """,
     run=_run,
     request=PromoteAllRequest,

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from promptops.core.errors import Invalid, KeyReused, NothingDeployed, PolicyRefused, PromotionsRefused, Quarantined
+from promptops.core.errors import (
+    AppArchived,
+    Invalid,
+    KeyReused,
+    NothingDeployed,
+    PolicyRefused,
+    PromotionsRefused,
+    Quarantined,
+)
 from promptops.core.model import Policy
 from promptops.core.reference import parse_reference
+from promptops.operations.archive import ArchiveRequest, archive
 from promptops.operations.deploy import Deployed
 from promptops.operations.promote_all import PromoteAllRequest, promote_all
 from promptops.operations.quarantine import WithholdRequest, quarantine
@@ -77,6 +86,19 @@ def test_one_app_that_is_refused_keeps_all_of_them_out(staged: Registry) -> None
     assert versions(staged) == {"bot": "0.1.1", "faq": "0.1.0", "triage": "0.1.1"}
     with pytest.raises(Quarantined):  # of one app, its own error
         together(staged, "faq")
+
+
+def test_an_archived_app_that_is_served_until_it_is_retired_keeps_no_other_out(staged: Registry) -> None:
+    for app in ("faq", "bot", "triage"):
+        rename = ArchiveRequest(app=app, successor=f"{app}-desk", reason="a new name", key=key())
+        archive(staged, rename, actor=ACTOR, now=minutes(3))
+        if app == "faq":
+            assert [made.app for made in together(staged).deployments] == ["bot", "triage"]
+    assert versions(staged) == {"bot": "0.1.1", "faq": "0.1.0", "triage": "0.1.1"}
+    with pytest.raises(AppArchived, match="faq was renamed to faq-desk"):
+        together(staged, "faq")
+    with pytest.raises(NothingDeployed, match="no app that is not archived is live on staging"):
+        together(staged)
 
 
 def test_every_reason_is_named(staged: Registry) -> None:
