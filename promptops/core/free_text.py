@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from promptops.core.advice import Sentence, option
 from promptops.core.digest import check_text
 from promptops.core.errors import Invalid
 
@@ -31,3 +32,15 @@ def require_words(text: str, what: str = "the reason", longest: int = LONGEST) -
         )
     check_text(text, what)
     return text
+
+
+def require_reason(text: str, use: str = "") -> None:
+    """Checks the reason of a change that needs one; ``use`` is what it is for, as the hint has it.
+
+    Raises:
+        Invalid: it is empty, or cannot be stored.
+    """
+    require_words(text)
+    if not text.strip():
+        say = option("reason", "Say why", value="TEXT")
+        raise Invalid("a reason is needed", hint=Sentence(say, f"; {use}." if use else "."))

@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core import archival
-from promptops.core.advice import Sentence, option
 from promptops.core.archival import Archival
 from promptops.core.errors import Invalid
-from promptops.core.free_text import require_words
+from promptops.core.free_text import require_reason
 from promptops.core.model import is_name
 from promptops.core.names import AppName
 from promptops.core.rollout import Intent, require_no_canary
-from promptops.operations.idempotency import Once
+from promptops.operations.idempotency import Once, Row
 
 if TYPE_CHECKING:
     from promptops.store import Registry, Writer
@@ -31,9 +30,7 @@ class UnarchiveRequest:
     token: str = ""
 
     def __post_init__(self) -> None:
-        require_words(self.reason)
-        if not self.reason.strip():
-            raise Invalid("a reason is needed", hint=Sentence(option("reason", "Say why", value="TEXT"), "."))
+        require_reason(self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +129,9 @@ def _change(
         writer.lock_all_channels_of(request.app)  # as a release and a promotion lock it
         writer.lock_log()  # of two apps that are to be each other's successor, the second one is refused
         seen = once.answered(writer)
-        newest = writer.archival(request.app)
         if seen is not None:
-            return _answer(request.app, newest, changed=bool(seen[0][0]))
+            return _first(request.app, seen[0])
+        newest = writer.archival(request.app)
         wish = Archival(
             app=request.app,
             number=newest.number + 1 if newest else 1,
@@ -147,8 +144,11 @@ def _change(
         changed = change(writer, wish, newest)
         if changed:
             writer.record(wish, key=request.key)
-        once.remember(writer, [(changed,)], now)
-        return _answer(request.app, wish if changed else newest, changed=changed)
+        answer = _answer(request.app, wish if changed else newest, changed=changed)
+        at = answer.at.isoformat() if answer.at else ""
+        row = (changed, answer.archived, answer.successor, answer.reason, answer.actor, at)
+        once.remember(writer, [row], now)
+        return answer
 
     return registry.write(work)
 
@@ -164,4 +164,18 @@ def _answer(app: str, fact: Archival | None, *, changed: bool) -> Archived:
         reason=fact.reason,
         actor=fact.actor,
         at=fact.at,
+    )
+
+
+def _first(app: str, row: Row) -> Archived:
+    """Returns the first answer to a request, whatever became of the app since."""
+    changed, archived, successor, reason, actor, at = row
+    return Archived(
+        app=app,
+        archived=bool(archived),
+        successor=str(successor),
+        changed=bool(changed),
+        reason=str(reason),
+        actor=str(actor),
+        at=datetime.fromisoformat(str(at)) if at else None,
     )

@@ -28,7 +28,7 @@ from promptops.core.errors import (
     OverrideInvalid,
     Unloadable,
 )
-from promptops.core.free_text import require_words
+from promptops.core.free_text import require_reason
 from promptops.core.model import Quarantine, Release, Yank, is_name
 from promptops.core.names import ChannelName
 from promptops.core.override import LONGEST, Override
@@ -57,12 +57,7 @@ class OverrideRequest:
     lifetime: timedelta
 
     def __post_init__(self) -> None:
-        require_words(self.reason)
-        if not self.reason.strip():
-            raise Invalid(
-                "a reason is needed",
-                hint=Sentence(option("reason", "Say why", value="TEXT"), "; the log has it afterwards."),
-            )
+        require_reason(self.reason, "the log has it afterwards")
         if not is_name(self.channel):
             raise Invalid(
                 f"'{self.channel}' is not a channel's name",

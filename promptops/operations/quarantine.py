@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core import rollout
-from promptops.core.advice import Action, Advice, Sentence, option
+from promptops.core.advice import Action, Advice, Sentence
 from promptops.core.errors import Invalid, NotQuarantined, StillServed
-from promptops.core.free_text import require_words
+from promptops.core.free_text import require_reason
 from promptops.core.model import Quarantine, Release, Yank
 from promptops.core.names import ChannelName
 from promptops.core.reference import Reference
@@ -39,14 +39,7 @@ class WithholdRequest:
     token: str = ""
 
     def __post_init__(self) -> None:
-        require_words(self.reason)
-        if not self.reason.strip():
-            raise Invalid(
-                "a reason is needed",
-                hint=Sentence(
-                    option("reason", "Say why", value="TEXT"), "; the history shows it to those who read it at night."
-                ),
-            )
+        require_reason(self.reason, "the history shows it to those who read it at night")
         if not self.reference.fixed:
             raise Invalid(f"'{self.reference}' does not say which release", hint="Name one: APP@VERSION.")
 

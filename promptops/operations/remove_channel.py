@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from promptops.core.advice import Action, Advice, Sentence, option
-from promptops.core.errors import ChannelInUse, Invalid
-from promptops.core.free_text import require_words
+from promptops.core.advice import Action, Advice, Sentence
+from promptops.core.errors import ChannelInUse
+from promptops.core.free_text import require_reason
 from promptops.core.names import ChannelName
 from promptops.operations.idempotency import Once
 
@@ -28,9 +28,7 @@ class RemoveChannelRequest:
     token: str = ""
 
     def __post_init__(self) -> None:
-        require_words(self.reason)
-        if not self.reason.strip():
-            raise Invalid("a reason is needed", hint=Sentence(option("reason", "Say why", value="TEXT"), "."))
+        require_reason(self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core import retirement, rollout
-from promptops.core.advice import Sentence, option
-from promptops.core.errors import Invalid
 from promptops.core.features import OFF
-from promptops.core.free_text import require_words
+from promptops.core.free_text import require_reason
 from promptops.core.names import AppName, ChannelName
 from promptops.core.rollout import Intent
 from promptops.operations.deploy import Decision, Deployed, carry_out
@@ -43,14 +41,7 @@ class RetireRequest:
     token: str = ""
 
     def __post_init__(self) -> None:
-        require_words(self.reason)
-        if not self.reason.strip():
-            raise Invalid(
-                "a reason is needed",
-                hint=Sentence(
-                    option("reason", "Say why", value="TEXT"), "; the history shows it to those who read it at night."
-                ),
-            )
+        require_reason(self.reason, "the history shows it to those who read it at night")
 
 
 def retire(registry: Registry, request: RetireRequest, *, actor: str, now: datetime) -> Deployed:

@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from promptops.core.advice import Sentence, option
 from promptops.core.errors import Invalid
-from promptops.core.free_text import require_words
+from promptops.core.free_text import require_reason
 from promptops.core.names import AppName
 from promptops.core.origin import Origin, Ownership
 from promptops.operations.idempotency import Once
@@ -37,9 +36,7 @@ class TransferRequest:
         return Origin(repository=self.repository, path=self.path, root=self.root)
 
     def __post_init__(self) -> None:
-        require_words(self.reason)
-        if not self.reason.strip():
-            raise Invalid("a reason is needed", hint=Sentence(option("reason", "Say why", value="TEXT"), "."))
+        require_reason(self.reason)
         if any(len(text.splitlines()) > 1 for text in (self.repository, self.path)):
             raise Invalid("a part of the origin has several lines")
         if not self.origin.is_known:

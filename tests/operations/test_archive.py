@@ -145,6 +145,16 @@ def test_one_key_archives_once(live: Registry) -> None:
         put_away(live, key=one, successor="faq")
 
 
+def test_a_retry_gets_the_first_answer_after_the_app_came_back(live: Registry) -> None:
+    one, other = key(), key()
+    first = put_away(live, key=one, successor="help-desk")
+    already = put_away(live, key=other, successor="help-desk", minute=11)
+    bring_back(live)
+    assert put_away(live, key=one, successor="help-desk", minute=21) == first
+    assert put_away(live, key=other, successor="help-desk", minute=21) == already
+    assert not bring_back(live, minute=22).archived, "and a retry changes nothing"
+
+
 @pytest.mark.parametrize(
     ("more", "error"),
     [({"app": "gone"}, AppNotFound), ({"reason": " "}, Invalid), ({"successor": "Not A Name"}, Invalid)],
