@@ -26,13 +26,12 @@ def bring_to_git(session: Session, *, claim: bool = False) -> None:
 
     The changes of a server are brought to git on the machine with its database.
     """
-    mode = config.setting(config.SYNC).lower()
-    if mode == OFF or config.is_server(session.registry_url()):
+    if config.is_server(session.registry_url()):
         return
     if config.setting(config.NOTIFY_SECRETS):
         _notify(session.registry_url())
-    root = session.root()
-    if root is None or not any((folder / ".git").exists() for folder in (root, *root.parents)):
+    mode, root = config.setting(config.SYNC).lower(), session.root()
+    if mode == OFF or root is None or not any((folder / ".git").exists() for folder in (root, *root.parents)):
         return
     if mode not in (NOW, BACKGROUND, ""):
         session.note(f"{config.SYNC} is '{mode}' and neither {BACKGROUND}, {NOW} nor {OFF}: taken for {BACKGROUND}")

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from promptops.operations.notify import receivers
 from promptops.store import Registry
 from tests.cli.conftest import Promptops
+from tests.server.running import until
 from tests.support import factory
 from tests.support.checkout import ROOT
 from tests.support.receivers import SECRET, Listening, listening
@@ -77,6 +79,7 @@ def test_a_receiver_is_declared_tested_and_removed(
         assert "ops       up to date" in promptops("notify", "list").out
         assert SECRET not in promptops("notify", "list", "--json").out + promptops("audit", "--json").out
     declared("")
+    monkeypatch.delenv("PROMPTOPS_NOTIFY_SECRETS")
     assert "  ops  removed" in promptops("notify", "apply").out
 
 
@@ -104,6 +107,24 @@ def test_what_waits_is_sent_by_hand_and_said(
         assert "ops       up to date" in promptops("notify", "send").out
     assert len(receiver.got) == 3
     assert len(set(receiver.ids)) == 2
+
+
+def test_a_command_without_a_server_sends_what_it_did_also_where_nothing_is_brought_to_git(
+    registry: Registry,
+    declared: Callable[[str], None],
+    promptops: Promptops,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    factory.make_releases(registry)
+    with listening() as receiver:
+        declared(local(receiver))
+        promptops("notify", "apply")
+        secrets = tmp_path / "secrets"
+        secrets.write_text(f"ops {receiver.url} {SECRET}\n")
+        monkeypatch.setenv("PROMPTOPS_NOTIFY_SECRETS", str(secrets))
+        promptops("promote", "bot@0.1.0", "--channel", "prod")
+        until(lambda: receiver.got and receivers(registry)[0].pending == 0)
 
 
 def test_check_names_what_is_wrong_in_its_line(declared: Callable[[str], None], promptops: Promptops) -> None:
