@@ -66,7 +66,7 @@ def send(
     post: Post, *, trust: Callable[[], ssl.SSLContext], seconds: float = SECONDS, resolver: Resolve = resolve
 ) -> Answer:
     """Send a notification and wait for the status of its answer, the rest of which is not read."""
-    target, line = post.target, _Line(time.monotonic() + seconds)
+    target, until = post.target, time.monotonic() + seconds
     try:
         addresses = resolver(target.host, target.port)
     except (OSError, UnicodeError):
@@ -74,6 +74,7 @@ def send(
     flaws = [flaw for address in addresses if (flaw := address_flaw(address, post.private))]
     if flaws or not addresses:
         return Answer(error=f"{target.host}: {flaws[0][0] if flaws else 'it has no address'}")
+    line = _Line(until)
     try:
         line.connect(addresses, target, trust)
         return line.ask(post)
@@ -106,6 +107,7 @@ class _Line:
         Raises:
             OSError: none answers, or TLS fails. Invalid: it is not known whose certificates are believed.
         """
+        self._watchdog.start()
         for place, address in enumerate(addresses, 1):
             try:
                 self._socket = socket.create_connection((address, target.port), min(_CONNECTING, self._left()))
@@ -114,7 +116,6 @@ class _Line:
                 if place == len(addresses):
                     raise
         assert self._socket is not None
-        self._watchdog.start()
         self._socket.settimeout(self._left())
         if target.scheme == "https":
             tls = trust().wrap_socket(self._socket, server_hostname=target.host, do_handshake_on_connect=False)
