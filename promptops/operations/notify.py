@@ -7,6 +7,7 @@ workspace no longer declares is removed, because it would go on to be sent what 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +18,7 @@ from promptops.core.errors import Invalid, NotFound, Refused, RegistryMismatch
 from promptops.core.notifications.delivery import Delivery
 from promptops.core.notifications.receiver import MAX_RECEIVERS, Receiver, read_receiver
 from promptops.operations.channels import USUAL, Terms
-from promptops.operations.sending import pending
+from promptops.operations.sending import begin_again, first_for, pending
 
 if TYPE_CHECKING:
     from promptops.store import Reader, Registry, Writer
@@ -138,11 +139,26 @@ def apply_receivers(
 
 
 def _record(writer: Writer, change: ReceiverChange, fact: Receiver, now: datetime) -> None:
+    if change.change == ReceiverChanged.CHANGED:
+        _renew(writer, fact.name)
     line = writer.record(fact)
     if change.change == ReceiverChanged.CREATED:
         writer.deliveries().begin(fact.name, line.seq, now)
     elif change.change == ReceiverChanged.REMOVED:
         writer.deliveries().end(fact.name)
+
+
+def _renew(writer: Writer, name: str) -> None:
+    """Let new settings count from here on: what the old ones left out is over, and who sends by them ends."""
+    desk = writer.deliveries()
+    delivery = next((each for each in desk.all() if each.receiver == name), None)
+    old = next(each for each in desk.receivers() if each.name == name)
+    if delivery is None or old.settings is None:
+        return
+    until = delivery.seq
+    with suppress(Invalid):  # a newer promptops wrote it
+        _, until = first_for(writer, read_receiver(name, old.settings), until)
+    desk.renew(name, until)
 
 
 def _planned(
@@ -257,7 +273,7 @@ def _state(
     )
 
 
-def ask_test(registry: Registry, name: str) -> TestAsked:
+def ask_test(registry: Registry, name: str, *, now: datetime) -> TestAsked:
     """Ask for a test of a receiver: the process that sends notifications sends it next, and keeps what came of it.
 
     Raises:
@@ -267,9 +283,9 @@ def ask_test(registry: Registry, name: str) -> TestAsked:
     def work(writer: Writer) -> TestAsked:
         desk = writer.deliveries()
         known = [each.name for each in desk.receivers() if each.settings is not None]
-        number = desk.ask_test(name) if name in known else 0
-        if not number:
+        if name not in known:
             raise NotFound(f"there is no receiver '{name[:80]}'", known=known)
-        return TestAsked(name=name, number=number)
+        begin_again(writer, name, now)
+        return TestAsked(name=name, number=desk.ask_test(name))
 
     return registry.write(work)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -40,7 +41,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Next:
-    """What comes next for a receiver: an event with its line, or no event up to the line ``until``."""
+    """What comes next for a receiver: an event with its line, if there is one, and the last line before it."""
 
     line: JournalEntry | None
     event: Event | None
@@ -80,10 +81,10 @@ class Sender:
             desk = reader.deliveries()
             known, newest = desk.all(), desk.newest()
             receivers = desk.receivers() if newest != self._newest else ()
-        self._newest = newest
         missing = {r.name for r in receivers if r.settings is not None} - {each.receiver for each in known}
         for name in sorted(missing):
-            self._begin(name)
+            self._write(partial(begin_again, name=name, now=self._now()))
+        self._newest = newest  # after what may fail, so that another look finds it
         now = self._now()
         return tuple(
             each.receiver
@@ -135,21 +136,6 @@ class Sender:
         with self._desk:
             return self._registry.write(work, flush=False)
 
-    def _begin(self, name: str) -> None:
-        """Begin with a receiver of which it is not known how far it is: the registry was rebuilt from git.
-
-        It gets what may not have arrived, and not years of history again.
-        """
-        now = self._now()
-
-        def work(writer: Writer) -> None:
-            desk = writer.deliveries()
-            writer.lock_log()
-            if all(each.receiver != name for each in desk.all()):
-                desk.begin(name, desk.start_of(name, now - GIVE_UP), now)
-
-        self._write(work)
-
     def _take(self, name: str) -> tuple[Delivery, ReceiverSettings] | None:
         now = self._now()
         delivery = self._write(lambda writer: writer.deliveries().take(name, self._holder, now, now + LEASE))
@@ -170,15 +156,9 @@ class Sender:
 
     def _next(self, delivery: Delivery, settings: ReceiverSettings) -> _Next:
         with self._desk, self._registry.read() as reader:
-            at = delivery.seq
-            while lines := reader.journal(after=at, limit=PAGE):
-                line = next((each for each in lines if _is_for(settings, each)), None)
-                if line is not None:
-                    return _Next(
-                        line=line, event=event_of(line.audit, _deployment(reader, line), self._source), until=at
-                    )
-                at = lines[-1].seq
-            return _Next(line=None, event=None, until=at)
+            line, until = first_for(reader, settings, delivery.seq)
+            event = event_of(line.audit, _deployment(reader, line), self._source) if line is not None else None
+            return _Next(line=line, event=event, until=until)
 
     # --- what is sent ----------------------------------------------------------------------------
 
@@ -253,6 +233,27 @@ def pending(reader: Reader, delivery: Delivery, settings: ReceiverSettings, most
     """Returns how many events wait for a receiver, of at most that many lines, and the time of the oldest."""
     lines = [line for line in reader.journal(after=delivery.seq, limit=most) if _is_for(settings, line)]
     return len(lines), lines[0].audit.at if lines else None
+
+
+def first_for(reader: Reader, settings: ReceiverSettings, after: int) -> tuple[JournalEntry | None, int]:
+    """Returns the first line behind one that is for a receiver, and the last one up to which none is."""
+    while lines := reader.journal(after=after, limit=PAGE):
+        for line in lines:
+            if _is_for(settings, line):
+                return line, after
+            after = line.seq
+    return None, after
+
+
+def begin_again(writer: Writer, name: str, now: datetime) -> None:
+    """Begin with a receiver if it is not known how far it is: the registry was rebuilt from git.
+
+    It gets what may not have arrived, and not years of history again.
+    """
+    writer.lock_log()
+    desk = writer.deliveries()
+    if all(each.receiver != name for each in desk.all()):
+        desk.begin(name, desk.start_of(name, now - GIVE_UP), now)
 
 
 def _is_for(settings: ReceiverSettings, line: JournalEntry) -> bool:

@@ -151,7 +151,7 @@ TEST_RECEIVER = UseCase(
     The server sends it next, whatever waits for the receiver, and tries it once. `GET /v1/notify` says when `tested` is
     this number, and `test_error` what came of it.
     """,
-    run=lambda registry, request, caller: ask_test(registry, request.name),
+    run=lambda registry, request, caller: ask_test(registry, request.name, now=caller.now),
     request=TestRequest,
     answer=TestAsked,
     body=("ReceiverTest", "The receiver to test."),

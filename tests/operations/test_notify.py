@@ -203,17 +203,17 @@ def test_a_test_is_sent_at_once_also_while_a_receiver_is_waited_for_and_is_tried
     factory.go_live(registry, "bot@0.1.0")
     sending = sender(registry, memory, clock)
     sending.send_all()
-    assert ask_test(registry, "ops").number == 1
+    assert ask_test(registry, "ops", now=clock()).number == 1
     sending.send_all()
     assert (state(registry).tested, state(registry).test_error) == (1, "hooks.example.com answered with status 503")
     assert (state(registry).failures, state(registry).pending) == (1, 1), "a test is no try of an event"
     memory.says = lambda post: Answer(status=200)
-    assert ask_test(registry, "ops").number == 2
+    assert ask_test(registry, "ops", now=clock()).number == 2
     sending.send_all()
     assert memory.kinds == ["notify.test", "deployment.promoted"], "what waited comes right behind it"
     assert len(set(memory.tried)) == 3
     with pytest.raises(NotFound, match="there is no receiver 'nobody'"):
-        ask_test(registry, "nobody")
+        ask_test(registry, "nobody", now=clock())
 
 
 def test_what_is_sent_is_signed_with_the_time_of_the_try(registry: Registry) -> None:
@@ -254,6 +254,49 @@ def test_a_changed_url_has_no_secret_until_the_server_is_given_one(registry: Reg
     clock.move(minutes=1)
     sender(registry, memory, clock, names={"ops": elsewhere}).send_all()
     assert memory.kinds == ["deployment.promoted"], "and nothing was lost"
+
+
+def test_new_settings_count_for_what_waits_and_what_follows_and_not_for_what_the_old_ones_left_out(
+    registry: Registry,
+) -> None:
+    factory.make_channels(registry, dev=Policy(), prod=Policy())
+    factory.make_releases(registry, "bot", 2)
+    clock, memory = Clock(), Memory()
+    declare(registry, ops={**DEPLOYMENTS, "channels": ["dev"]})
+    sending = sender(registry, memory, clock)
+    factory.go_live(registry, "bot@0.1.0", "prod")
+    sending.send_all()
+    factory.go_live(registry, "bot@0.1.0", "dev")
+    declare(registry, ops=DEPLOYMENTS)
+    factory.go_live(registry, "bot@0.1.1", "prod")
+    sending.send_all()
+    assert [(body["data"]["release"]["version"], body["data"]["channel"]) for _, body in memory.taken] == [
+        ("0.1.0", "dev"),
+        ("0.1.1", "prod"),
+    ]
+
+
+def test_a_url_that_changes_while_something_is_sent_gets_all_that_is_left(registry: Registry) -> None:
+    world(registry)
+    clock = Clock()
+    moved = f"{URL}/2"
+    paths: list[str] = []
+
+    def during(post: Post) -> Answer:
+        paths.append(post.target.path)
+        if len(paths) == 1:
+            declare(registry, ops={**DEPLOYMENTS, "url": moved})
+        return Answer(status=200)
+
+    memory = Memory(says=during)
+    declare(registry, ops=DEPLOYMENTS)
+    for version in ("0.1.0", "0.1.1"):
+        factory.go_live(registry, f"bot@{version}")
+    sender(registry, memory, clock).send_all()
+    assert paths == ["/promptops"]
+    sender(registry, memory, clock, names={"ops": moved}).send_all()
+    assert paths[1:] == ["/promptops/2", "/promptops/2"]
+    assert memory.tried[0] == memory.tried[1], "the one that was on its way comes again, with its id"
 
 
 def test_slack_gets_a_text_and_the_secret_part_of_its_url_is_the_servers(registry: Registry) -> None:
@@ -323,3 +366,13 @@ def test_a_registry_whose_receivers_are_known_and_whose_progress_is_not_sends_no
     sending.due()
     sending.send_all()
     assert memory.tried == before.tried[1:], "what may not have arrived, with the ids that it had"
+
+
+def test_a_receiver_is_tested_right_after_a_rebuild(registry: Registry) -> None:
+    world(registry)
+    declare(registry, ops=DEPLOYMENTS)
+    registry.write(lambda writer: writer.deliveries().end("ops"))
+    memory, clock = Memory(), Clock(START + timedelta(days=12))
+    assert ask_test(registry, "ops", now=clock()).number == 1
+    sender(registry, memory, clock).send_all()
+    assert memory.kinds == ["notify.test"]

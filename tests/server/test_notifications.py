@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from promptops import clock
 from promptops.operations.notify import ask_test, receivers
 from promptops.store import Registry
 from tests.server.running import Running, running, until
@@ -53,7 +54,7 @@ def test_what_happens_through_a_server_and_beside_it_is_sent_and_signed(
             until(lambda: len(receiver.got) == 1)
             factory.go_live(registry, "bot@0.1.1")
             until(lambda: len(receiver.got) == 2)
-            number = ask_test(registry, "ops").number
+            number = ask_test(registry, "ops", now=clock.now()).number
             until(lambda: receivers(registry)[0].tested == number)
             page = server.get("/metrics").body.decode()
         assert 'promptops_notifications_pending{receiver="ops"} 0.0' in page

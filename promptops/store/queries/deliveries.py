@@ -45,6 +45,7 @@ _KEEP = (
     .where(and_(_ONE, _delivery.c.holder == bindparam("by")))
     .values({name: bindparam(f"to_{name}") for name in (*_KEPT, "test_error", "holder")})
 )
+_RENEW = update(_delivery).where(_ONE).values(seq=bindparam("to"), holder="")
 _ASK = update(_delivery).where(_ONE).values(tests=_delivery.c.tests + 1)
 
 
@@ -102,6 +103,10 @@ class DeliveryDesk(DeliveryReader):
         fresh = Delivery(receiver=receiver, seq=seq, held_until=now, next_try=now)
         self._connection.execute(insert(_delivery), asdict(fresh))
 
+    def renew(self, receiver: str, seq: int) -> None:
+        """Go on behind this line with a receiver's new settings: its holder, which has the old ones, loses it."""
+        self._connection.execute(_RENEW, {"of": receiver, "to": seq})
+
     def end(self, receiver: str) -> None:
         """Forget how far a receiver is: it was removed."""
         self._connection.execute(delete(_delivery).where(_ONE), {"of": receiver})
@@ -120,8 +125,7 @@ class DeliveryDesk(DeliveryReader):
         return self._connection.execute(_KEEP, {"of": delivery.receiver, "by": holder, **values}).rowcount == 1
 
     def ask_test(self, receiver: str) -> int:
-        """Ask for a test of a receiver; returns its number, 0 if there is no such receiver."""
-        if self._connection.execute(_ASK, {"of": receiver}).rowcount != 1:
-            return 0
+        """Ask for a test of a receiver that was begun; returns its number."""
+        self._connection.execute(_ASK, {"of": receiver})
         row = self._connection.execute(select(_delivery.c.tests).where(_ONE), {"of": receiver})
         return int(row.scalar_one())
