@@ -81,6 +81,8 @@ class Sender:
             desk = reader.deliveries()
             known, newest = desk.all(), desk.newest()
             receivers = desk.receivers() if newest != self._newest else ()
+        if newest < self._newest:  # the registry came back from a backup, and has other lines from there on
+            self._nothing.clear()
         missing = {r.name for r in receivers if r.settings is not None} - {each.receiver for each in known}
         for name in sorted(missing):
             self._write(partial(begin_again, name=name, now=self._now()))

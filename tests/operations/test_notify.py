@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -348,31 +347,3 @@ def test_settings_that_are_wrong_change_nothing(registry: Registry) -> None:
     with pytest.raises(Invalid, match="at most 50 are taken"):
         apply_receivers(registry, NAME, {f"r{n}": {"url": URL} for n in range(51)}, actor=ACTOR, now=START)
     assert receivers(registry) == ()
-
-
-def test_a_registry_whose_receivers_are_known_and_whose_progress_is_not_sends_no_old_history(
-    registry: Registry,
-) -> None:
-    """As after a rebuild from git: the facts are there, and how far each receiver was is not."""
-    world(registry)
-    declare(registry, ops=DEPLOYMENTS)
-    for day, version in ((0, "0.1.0"), (10, "0.1.1"), (11, "0.1.0")):
-        factory.go_live(registry, f"bot@{version}", now=START + timedelta(days=day))
-    before = Memory()
-    sender(registry, before, Clock()).send_all()
-    registry.write(lambda writer: writer.deliveries().end("ops"))
-    memory, clock = Memory(), Clock(START + timedelta(days=12))
-    sending = sender(registry, memory, clock)
-    sending.due()
-    sending.send_all()
-    assert memory.tried == before.tried[1:], "what may not have arrived, with the ids that it had"
-
-
-def test_a_receiver_is_tested_right_after_a_rebuild(registry: Registry) -> None:
-    world(registry)
-    declare(registry, ops=DEPLOYMENTS)
-    registry.write(lambda writer: writer.deliveries().end("ops"))
-    memory, clock = Memory(), Clock(START + timedelta(days=12))
-    assert ask_test(registry, "ops", now=clock()).number == 1
-    sender(registry, memory, clock).send_all()
-    assert memory.kinds == ["notify.test"]
