@@ -113,31 +113,6 @@ def is_described(value: object) -> bool:
     return isinstance(value, Mapping) and value.keys() - {"filename"} == _DESCRIBED
 
 
-def without_bytes(said: Json) -> Json:
-    """Returns messages of a conversation, which were read already, with :meth:`MediaValue.described` in place of each
-    part whose bytes they have.
-    """
-    if isinstance(said, list):
-        return [without_bytes(item) for item in said]
-    if not isinstance(said, dict):
-        return said
-    kind, field = _BYTES.get(str(said.get("type")), (None, ""))
-    inner = said.get(str(said.get("type")))
-    data = inner.get(field) if isinstance(inner, dict) else None
-    if kind is None or not isinstance(data, str) or data.startswith(("https:", "http:")):
-        return {key: without_bytes(item) for key, item in said.items()}
-    named = {"filename": inner["filename"]} if isinstance(inner, dict) and "filename" in inner else {}
-    return media_value(kind, {"data": data, **named}).described()
-
-
-_BYTES: Final[Mapping[str, tuple[PartType, str]]] = {
-    "image_url": (PartType.IMAGE, "url"),
-    "input_audio": (PartType.AUDIO, "data"),
-    "file": (PartType.FILE, "file_data"),
-}
-"""The parts of messages, each with the field that may have bytes."""
-
-
 def lacks_bytes(value: object) -> bool:
     """Returns whether a value, or a part in a conversation, stands for bytes that are not known here."""
     if isinstance(value, list | tuple):

@@ -24,6 +24,7 @@ from tests.support import media
 
 TEXT = Part(type=PartType.TEXT, text="Look at {{ what }}")
 KINDS = {"photo": PartType.IMAGE, "plan": PartType.FILE, "call": PartType.AUDIO}
+PAPER = "data:application/pdf;base64," + base64.b64encode(b"%PDF-1.4").decode()
 
 
 def asking(*names: str, model: str = GPT) -> promptops.Prompt:
@@ -139,3 +140,26 @@ def test_what_is_captured_of_one_in_a_conversation_is_its_digest() -> None:
         "what": "it",
     }
     assert lacks_bytes(cast("Json", kept["talk"])) and not lacks_bytes(said)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "file", "file": {"file_url": PAPER}},
+        {"type": "file", "file": {"file_url": "https://a.b/c.pdf", "file_data": PAPER}},
+        {"type": "image_url", "image_url": {"url": "HTTPS://a.b/c.png"}},
+        {"type": "input_audio", "input_audio": {"url": "https://a.b/c.wav", "data": "no base64"}},
+        {"type": "text", "text": "Seen.", "annotations": [{"type": "file", "file": {"file_data": PAPER}}]},
+    ],
+)
+def test_what_a_conversation_may_have_breaks_no_capturing_and_leaves_no_bytes(part: Mapping[str, Json]) -> None:
+    prompt = made(messages=(Placeholder(name="talk"), Message(role=Role.USER, content="And?")))
+    capturing = CapturingTemplate(Template.compile(prompt.definition))
+    used = {"id": "1", "name": "look", "arguments": {"type": "file", "annotations": [], "file": "a"}}
+    turn = [{"role": "assistant", "tool_calls": [used]}, {"role": "tool", "tool_call_id": "1", "content": "ok"}]
+    answer = {"role": "assistant", "content": "ok", "annotations": [{"file": {"file_data": PAPER}}]}
+    sent = capturing.render({"talk": [{"role": "user", "content": [part]}, *turn, answer]})
+    kept = cast("dict[str, Json]", capturing.kept(private=(), secret=b""))
+    assert PAPER not in json.dumps(kept)
+    if not lacks_bytes(kept["talk"]):
+        assert capturing.render(kept) == sent

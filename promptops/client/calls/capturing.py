@@ -62,7 +62,8 @@ class CapturingTemplate:
         kind = self._media.get(name)
         if value is None or (kind is None and name not in getattr(self._template, "histories", ())):
             return plain(value)
-        from promptops.core.media_values import media_value, without_bytes
+        from promptops.core.media_values import media_value
+        from promptops.core.template.history_media import without_bytes
 
         if kind is None:
             return without_bytes(plain(value))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from promptops.core.media import SOUNDS
 from promptops.core.model import Json
-from promptops.core.neutral_parts import data_of
+from promptops.core.neutral_parts import KEYS, data_of
 from promptops.core.parts import PartType
 from promptops.core.template.history_content import Flaw, Readers, mapping, text_at
 
@@ -57,6 +57,40 @@ READERS: Final[Readers] = {
     "file": _file,
 }
 """What reads all of a part but its type, by that."""
+_KINDS: Final = {key: kind for kind, key in KEYS.items()}
+_IGNORED: Final = "annotations"
+"""What no request takes, of a message or a text: it may hold bytes too."""
+
+
+def without_bytes(messages: Json) -> Json:
+    """Returns messages of a conversation, which were read already, as they are written down: with
+    :meth:`MediaValue.described` in place of each part that has bytes, and without annotations.
+    """
+    return [_without_bytes(message) for message in messages] if isinstance(messages, list) else messages
+
+
+def _without_bytes(message: Json) -> Json:
+    assert isinstance(message, dict)
+    kept = {key: value for key, value in message.items() if key != _IGNORED}
+    if isinstance(content := kept.get("content"), list):
+        kept["content"] = [_described(part) for part in content]
+    return kept
+
+
+def _described(part: Json) -> Json:
+    from promptops.core.media_values import media_value
+
+    assert isinstance(part, dict)
+    key = str(part["type"])
+    if key not in READERS:
+        return {name: value for name, value in part.items() if name != _IGNORED}
+    read = READERS[key](part, "")
+    said, given = read[key], part[key]
+    data = said.get("data") or said.get("file_data") or said.get("url", "")
+    if "data" not in said and not data_of(data)[0]:
+        return {"type": key, **read}
+    assert isinstance(given, dict)
+    return media_value(_KINDS[key], {"data": data, "filename": given.get("filename")}).described()
 
 
 def _said(kind: PartType, url: str, at: str, filename: str = "") -> dict[str, Any]:
