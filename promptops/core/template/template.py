@@ -51,7 +51,7 @@ class Template:
     """The messages of one prompt, compiled once. Safe to share between threads.
 
     It notes the names that calls pass, and changes in no other way. ``passed`` has each combination of names once, in
-    the order of a call, and at most :data:`MOST_CALLS` of them; None before the first call.
+    the order of a call, and about :data:`MOST_CALLS` of them at most: those of threads at once may be a few more.
     """
 
     __slots__ = ("_extras", "_fast", "_layout", "_limit", "_messages", "_noted", "_places", "_signature", "passed")
@@ -75,7 +75,7 @@ class Template:
         self._limit = limit
         self._fast = fast
         self._noted: _Fast | None = None  # the fast way, once it is noted that a call passes all names
-        self.passed: set[tuple[str, ...]] | None = None
+        self.passed: set[tuple[str, ...]] = set()  # not made by the first call: two at once would make two
 
     @classmethod
     def compile(cls, prompt: Prompt, *, limit: int = LIMIT) -> Template:
@@ -167,8 +167,6 @@ class Template:
         """Note the names of a call. The fast way takes all names and no others, so of its calls the first is enough."""
         names = tuple(values)
         passed = self.passed
-        if passed is None:
-            passed = self.passed = set()
         if names not in passed and len(passed) < MOST_CALLS and all(type(name) is str for name in names):
             passed.add(names)
         if self._noted is None and self._fast is not None and frozenset(names) == frozenset(self.names):

@@ -17,7 +17,9 @@ _Unknown = Callable[[Sequence[str]], Mapping[str, str]]
 
 
 def lint_embedded(root: Path) -> Lint:
-    """Returns the lint of the apps below a folder. Git is asked by one process, and only if an app embeds a file."""
+    """Returns the lint of the apps below a folder. Git is asked only if an app embeds a file: by one process for all
+    apps, and by one for each app with a file that is missing.
+    """
     asking: list[_Unknown] = []
 
     def lint(app: ReadApp) -> None:
