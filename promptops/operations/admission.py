@@ -16,7 +16,7 @@ from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.archival import require_unarchived
 from promptops.core.canary.low_traffic import LowTraffic
 from promptops.core.deployment_parts import Action as Step
-from promptops.core.errors import Conflict, Invalid, NotFound, PromotionsRefused, PromptopsError, Unloadable
+from promptops.core.errors import Invalid, PromotionsRefused, PromptopsError, Unloadable
 from promptops.core.features import requires_of
 from promptops.core.heartbeat import NotFollowing
 from promptops.core.model import Deployment, Policy, Release
@@ -172,10 +172,10 @@ def _prepare(
     try:
         with registry.read() as reader:
             wanted = admissions(reader) if once.answered(reader) is None else ()
+            named = wanted[0].named(reader) if len(wanted) == 1 else None
     except PromptopsError:
         return  # the promotion itself raises this error
-    if len(wanted) == 1:
-        named = _candidate(registry, wanted[0])
+    if named is not None:
         known.judge(named)
         known.comparisons(wanted[0].app).prepare(named)
         return
@@ -190,14 +190,6 @@ def _prepare(
             except PromptopsError:
                 pass  # it is refused with the others, under the locks
             break
-
-
-def _candidate(registry: Registry, admission: Admission) -> Release | None:
-    try:
-        with registry.read() as reader:
-            return admission.named(reader)
-    except (Invalid, NotFound, Conflict):
-        return None  # the promotion raises this error, unless its key has an answer
 
 
 def _together(
@@ -226,9 +218,9 @@ def _together(
 
 def _not_following(registry: Registry, done: Deployed, now: datetime) -> tuple[NotFollowing, ...]:
     with registry.read() as reader:
-        contents = [content.content for content in reader.contents([made.digest for made in done.deployments])]
-    requires = sorted({feature for content in contents for feature in requires_of(content)})
-    return not_following(registry, done.deployments, requires, now=now)
+        stored = reader.contents([made.digest for made in done.deployments])
+        requires = {each.digest: requires_of(each.content) for each in stored}
+    return not_following(registry, [(made, requires.get(made.digest, ())) for made in done.deployments], now=now)
 
 
 def _low_traffic(registry: Registry, done: Deployed, now: datetime) -> tuple[LowTraffic, ...]:

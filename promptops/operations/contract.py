@@ -6,7 +6,8 @@ what was found holds under the lock as well; what clients say of themselves is a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -47,9 +48,9 @@ class Comparisons:
         self._now = now
         self._known: dict[tuple[str, str], ContractChange] = {}
 
-    def prepare(self, release: Release | None) -> None:
+    def prepare(self, release: Release) -> None:
         """Compares a large release with what is live now, so that it need not be done between two tries."""
-        if release is None or len(release.content) < _QUICK:
+        if len(release.content) < _QUICK:
             return
         app, channel = self._place
         with self._registry.read() as reader:
@@ -62,8 +63,7 @@ class Comparisons:
         with self._registry.read() as reader:
             contents = _contents(reader, [old, new])
         found = _compared(contents, *self._place, old, new)
-        with self._registry.read() as reader:
-            [self._known[old.digest, new.digest]] = _beside_clients(reader, [found], self._now)
+        [self._known[old.digest, new.digest]] = _beside_clients(self._registry, [found], self._now)
 
     def before(self, reader: Reader, current: Deployment | None, release: Release) -> ContractChange | None:
         """Returns what a release changes for callers of what is live; None where nothing is.
@@ -95,20 +95,28 @@ def contract_changes(
 ) -> tuple[ContractChange, ...]:
     """Returns what deployments that were made changed for callers, each against what was live before.
 
-    Of many apps only as many as are compared in little time; a release that cannot be read is left out.
+    Of many apps only as many as are compared in little time; a release that cannot be read is left out. Nothing where
+    it cannot be worked out: the deployments are done, and have to be answered as such.
     """
-    found, left = [], _COMPARED
-    for made in deployments:
-        pair = _pair(made)
-        if pair is None or left <= 0:
-            continue
+    with suppress(Exception):
         with registry.read() as reader:
+            stored = list(_stored(reader, deployments))
+        found = [_compared(contents, made.app, made.channel, *pair) for made, pair, contents in stored]
+        return _beside_clients(registry, found, now)
+    return ()
+
+
+def _stored(
+    reader: Reader, deployments: Iterable[Deployment]
+) -> Iterator[tuple[Deployment, tuple[ReleaseRef, ReleaseRef], dict[str, bytes]]]:
+    """Yields deployments with the contents that are compared, up to a number of bytes of all."""
+    left = _COMPARED
+    for made in deployments:
+        if left > 0 and (pair := _pair(made)) is not None:
             contents = _contents(reader, pair)
-        left -= sum(map(len, contents.values()))
-        if left >= 0 and len(contents) == 2:
-            found.append(_compared(contents, made.app, made.channel, *pair))
-    with registry.read() as reader:
-        return _beside_clients(reader, found, now)
+            left -= sum(map(len, contents.values()))
+            if left >= 0 and len(contents) == 2:
+                yield made, pair, contents
 
 
 def _pair(made: Deployment) -> tuple[ReleaseRef, ReleaseRef] | None:
@@ -140,8 +148,11 @@ def _compared(contents: dict[str, bytes], app: str, channel: str, old: ReleaseRe
     return replace(compared, changes=words, needs=needs_of(words, before, after))
 
 
-def _beside_clients(reader: Reader, found: Sequence[ContractChange], now: datetime) -> tuple[ContractChange, ...]:
+def _beside_clients(registry: Registry, found: Sequence[ContractChange], now: datetime) -> tuple[ContractChange, ...]:
     """Returns the changes with what the live clients of their channels say; nothing is read where none is asked."""
     channels = {each.channel for each in found if each.needs}
-    beats = {channel: reader.clients_asking(now - LIVE_FOR, channel) for channel in channels}
+    if not channels:
+        return tuple(found)
+    with registry.read() as reader:
+        beats = {channel: reader.clients_asking(now - LIVE_FOR, channel) for channel in channels}
     return tuple(each.beside(beats[each.channel]) if each.needs else each for each in found)

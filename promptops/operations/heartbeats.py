@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -74,20 +74,26 @@ def failures(registry: Registry, *, channel: str = "", now: datetime) -> tuple[L
 
 
 def not_following(
-    registry: Registry, deployments: Sequence[Deployment], requires: Sequence[str], *, now: datetime
+    registry: Registry, requires: Iterable[tuple[Deployment, Collection[str]]], *, now: datetime
 ) -> tuple[NotFollowing, ...]:
-    """Returns the live clients of these deployments' apps that lack a feature which their releases need, by name.
+    """Returns the live clients that lack a feature which a deployment of an app of theirs ``requires``, by name.
 
     Of an app that was not live on its channel no client reports anything yet: there all clients of the channel count.
     """
-    lagging: dict[tuple[str, str], NotFollowing] = {}
+    needing = [(made, features) for made, features in requires if features]
+    if not needing:
+        return ()
     with registry.read() as reader:
-        for deployment in deployments if requires else ():
-            for beat, _at in reader.clients_since(now - LIVE_FOR, deployment.channel):
-                follows = deployment.before is None or deployment.app in {*beat.revisions, *beat.cannot_load}
-                if follows and (lacks := lacking(requires, beat.understands)):
-                    lagging[beat.token, beat.id] = NotFollowing(client=beat.name, lacks=lacks)
-    return tuple(sorted(lagging.values(), key=lambda client: client.client))
+        channels = {made.channel for made, _ in needing}
+        seen = [beat for channel in channels for beat, _at in reader.clients_since(now - LIVE_FOR, channel)]
+    lagging = []
+    for beat in seen:
+        follows = {*beat.revisions, *beat.cannot_load}
+        on_it = [(made, features) for made, features in needing if made.channel == beat.channel]
+        needed = {each for made, features in on_it if made.before is None or made.app in follows for each in features}
+        if lacks := lacking(needed, beat.understands):
+            lagging.append(NotFollowing(client=beat.name, lacks=lacks))
+    return tuple(sorted(lagging, key=lambda client: client.client))
 
 
 def waiting_for(clients: Iterable[LiveClient], deployments: Sequence[Deployment]) -> tuple[LiveClient, ...]:

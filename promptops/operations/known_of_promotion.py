@@ -66,10 +66,9 @@ class Known:
         elif isinstance(unknown, Unjudged):
             self.judge(unknown.release)
 
-    def judge(self, release: Release | None) -> None:
+    def judge(self, release: Release) -> None:
         """Finds out whether clients can load a release."""
-        if release is not None:
-            self.flaws[release.digest] = flaw_of(release.content)
+        self.flaws[release.digest] = flaw_of(release.content)
 
     def warned(self) -> tuple[str, ...]:
         """Returns what gates that only warn said; of several apps with the app in front."""

@@ -89,4 +89,4 @@ def retire(registry: Registry, request: RetireRequest, *, actor: str, now: datet
         words=request.reason,
     )
     done = carry_out(registry, once, lock=lock, decide=decide, dry_run=request.dry_run, at=now)
-    return replace(done, not_following=not_following(registry, done.deployments, (OFF,), now=now))
+    return replace(done, not_following=not_following(registry, [(made, (OFF,)) for made in done.deployments], now=now))

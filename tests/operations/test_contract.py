@@ -138,6 +138,18 @@ def test_a_rollback_shows_the_same_and_is_never_refused(prod: Registry, dry_run:
     assert live_version(prod) == ("0.2.0" if dry_run else "0.1.0")
 
 
+def test_a_rollback_that_is_done_is_answered_though_it_cannot_be_compared(
+    prod: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise RuntimeError("a content that this version does not expect")
+
+    go_live(prod, "bot@0.2.0", "dev")
+    monkeypatch.setattr(comparing, "_compared", fail)
+    done = go_back(prod, "bot", channel="dev")
+    assert (done.contract, live_version(prod, channel="dev")) == ((), "0.1.0")
+
+
 def test_a_canary_is_asked_when_it_starts_and_not_when_it_finishes(prod: Registry) -> None:
     request = StartRequest(reference=parse_reference("bot@0.2.0"), channel="prod", key=key(), weight=500)
     with pytest.raises(PolicyRefused, match="customer_name"):

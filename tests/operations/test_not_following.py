@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 
 from promptops.core.heartbeat import Beat, NotFollowing, State
-from promptops.core.model import Content
+from promptops.core.model import Content, Policy
 from promptops.operations.heartbeats import record_beats
+from promptops.operations.promote_all import PromoteAllRequest, promote_all
 from promptops.store import Registry
-from tests.support.factory import content, go_live, live_version, make_channels, make_release, minutes
+from tests.support.factory import ACTOR, content, go_live, key, live_version, make_channels, make_release, minutes
 
 NOW = minutes(10)
 
@@ -67,3 +68,20 @@ def test_where_an_app_was_not_live_every_client_of_the_channel_may_follow_it(fle
     make_release(fleet, needing("off", app="new"))
     done = go_live(fleet, "new@0.1.0", now=NOW)
     assert [client.client for client in done.not_following] == ["another app", "every", "old"]
+
+
+def test_of_several_apps_a_client_lacks_what_those_need_that_it_follows(fleet: Registry) -> None:
+    make_channels(fleet, prod=Policy(), staging=Policy())
+    make_release(fleet, content("faq"))
+    go_live(fleet, "faq@0.1.0")
+    make_release(fleet, needing("off", app="faq"), version="0.2.0")
+    record_beats(fleet, [beat("one of both apps", apps=("bot", "faq"))], NOW)
+    for release in ("bot@0.2.0", "faq@0.2.0"):
+        go_live(fleet, release, "staging")
+    request = PromoteAllRequest(channel="prod", source="staging", key=key(), every=True)
+    assert promote_all(fleet, request, actor=ACTOR, now=NOW).not_following == (
+        NotFollowing(client="another app", lacks=("off",)),
+        NotFollowing(client="old", lacks=("budget", "cascade")),
+        NotFollowing(client="one of both apps", lacks=("budget", "cascade", "off")),
+        NotFollowing(client="some", lacks=("cascade",)),
+    )
