@@ -76,7 +76,7 @@ class ChannelFollower:
         if self._until_beat() > 0:
             return None
         self._beat_at = replica.world.clock() + spread(_BEAT, replica.world.dice)
-        self._asked = len(replica.asked())
+        self._asked = replica.asked()
         beat = heartbeat(replica, self.identity, settings.name_of(replica.settings.name))
         if beat is not None:
             self._reported_to = replica.contact.place
@@ -127,7 +127,7 @@ class ChannelFollower:
         """Look at the override files and at the age of what is served, and bring to disk what is new."""
         self._overrides.look()
         self.replica.look()
-        if len(self.replica.asked()) > self._asked:  # a promotion may go by it
+        if self.replica.asked() > self._asked:  # a promotion may go by it
             self._report_soon()
         self.tell_changes()  # of a refresh that was given up, and followed what it had got even so
         self.announcer.state()

@@ -55,7 +55,7 @@ def heartbeat(replica: Replica, identity: str, name: str, *, leaving: bool = Fal
             cannot_load=dict(sorted(cannot.items())[:MAX_APPS]),
             leaving=leaving,
             understands=UNDERSTOOD,
-            asks=None if leaving else replica.asked().report(apart),
+            asks=None if leaving else replica.asks(apart),
         )
     except Invalid:
         return None

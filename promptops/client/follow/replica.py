@@ -11,7 +11,7 @@ Only the methods of this module change a replica; how the client stands with its
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import replace
 
@@ -40,6 +40,7 @@ from promptops.client.state.release_set import (
     lacking,
     with_version,
 )
+from promptops.core.asked import Asked
 from promptops.core.escape import one_line
 from promptops.core.heartbeat import MAX_WORDS, State
 from promptops.core.model import ReleaseRef
@@ -291,11 +292,17 @@ class Replica:
             conversations=self.conversations,
         )
 
-    def asked(self) -> AskedPrompts:
-        """Returns what this process asks for, as it is now."""
+    def asked(self) -> int:
+        """Returns how many combinations of names this process passes to prompts, as far as it is known now."""
         with self._lock:
             self._asked.gather(self.view.apps.values())
-            return self._asked
+            return len(self._asked)
+
+    def asks(self, leave_out: Iterable[str]) -> Asked | None:
+        """Returns what a heartbeat says of them, without some apps; None where it says nothing."""
+        with self._lock:  # an event may replace the view meanwhile, and gather
+            self._asked.gather(self.view.apps.values())
+            return self._asked.report(leave_out)
 
     def _grade(self) -> tuple[Source, Reason]:
         state = self.state
