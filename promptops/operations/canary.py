@@ -30,7 +30,7 @@ from promptops.operations.admission import Admission, admit
 from promptops.operations.deploy import Decision, Deployed, carry_out
 from promptops.operations.idempotency import Once
 from promptops.operations.named_release import named_release
-from promptops.operations.promote import PromoteRequest, said
+from promptops.operations.promote import PromoteRequest
 from promptops.operations.waivers import abort_waiver, without_abort
 
 if TYPE_CHECKING:
@@ -127,9 +127,8 @@ def start(registry: Registry, request: StartRequest, *, actor: str, now: datetim
         NothingReported: nothing would be known of it. Nothing was changed.
         NotFound, Conflict, Refused: nothing was changed.
     """
-    waived: dict[str, Json] = {"waive": list(request.waive), "for": str(request.waive_for)} if request.waive else {}
     keys: dict[str, Json] = {"keys": digest(canonical(list(request.first_keys)))} if request.first_keys else {}
-    arguments = {"reference": str(request.reference), "weight": request.weight, **waived, **said(request), **keys}
+    arguments = {"reference": str(request.reference), "weight": request.weight, **request.said(), **keys}
     once = _once(request, "canary start", arguments)
     reference = request.reference
     admission = Admission(

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from promptops.core.advice import Sentence, option
 from promptops.core.errors import Invalid
@@ -27,20 +27,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PromoteRequest:
-    """Make a release the stable one of a channel. The reference is fixed, or another channel of the app.
+class Terms:
+    """What holds for a promotion to a channel, of one app and of several.
 
-    ``waive`` are checks of the gate that the release need not pass there for the time of ``waive_for``, and `rollout`,
+    ``waive`` are checks of the gate that a release need not pass there for the time of ``waive_for``, and `rollout`,
     by which it needs no canary. With ``blind``, a canary starts though nothing is reported of the app. With
     ``callers_are_ready``, which has a reason, a protected channel takes a release that changes what callers rely on.
     ``token`` is the id of the token that the key belongs to.
     """
 
-    reference: Reference
     channel: ChannelName
     key: str
     reason: str = ""
-    expect_revision: int | None = None
     dry_run: bool = False
     waive: tuple[str, ...] = ()
     waive_for: timedelta | None = None
@@ -51,7 +49,25 @@ class PromoteRequest:
     def __post_init__(self) -> None:
         require_words(self.reason)
         require_waiver(self)
-        require_reason(self)
+        if self.callers_are_ready and not self.reason.strip():
+            raise Invalid(
+                "that callers are ready has a reason",
+                hint=Sentence(option("reason", "Say why", value="TEXT"), ": who changed them, and when."),
+            )
+
+    def said(self) -> dict[str, Json]:
+        """Returns the waiver, and what was said of callers and reports, as arguments; nothing by default."""
+        waived: dict[str, Json] = {"waive": list(self.waive), "for": str(self.waive_for)} if self.waive else {}
+        given = {"blind": self.blind, "callers_are_ready": self.callers_are_ready}
+        return waived | {name: True for name, is_said in given.items() if is_said}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoteRequest(Terms):
+    """Make a release the stable one of a channel. The reference is fixed, or another channel of the app."""
+
+    reference: Reference
+    expect_revision: int | None = None
 
 
 def promote(
@@ -68,7 +84,6 @@ def promote(
         NothingReported: it would be a canary of which nothing is known.
         NotFound, Conflict, Refused: nothing was changed.
     """
-    waived: dict[str, Json] = {"waive": list(request.waive), "for": str(request.waive_for)} if request.waive else {}
     once = Once(
         key=request.key,
         token=request.token,
@@ -77,8 +92,7 @@ def promote(
             "reference": str(request.reference),
             "channel": request.channel,
             "expect": request.expect_revision,
-            **waived,
-            **said(request),
+            **request.said(),
         },
         words=request.reason,
     )
@@ -96,36 +110,6 @@ def admission_of(reference: Reference, *, blind: bool, waive: Collection[str]) -
         facts=rollouts.frozen,
         by_canary=Rollout.name not in waive,
     )
-
-
-class _Promises(Protocol):
-    """What a person says with a promotion."""
-
-    @property
-    def reason(self) -> str: ...
-    @property
-    def blind(self) -> bool: ...
-    @property
-    def callers_are_ready(self) -> bool: ...
-
-
-def require_reason(request: _Promises) -> None:
-    """Checks that it is said why callers are ready.
-
-    Raises:
-        Invalid
-    """
-    if request.callers_are_ready and not request.reason.strip():
-        raise Invalid(
-            "that callers are ready has a reason",
-            hint=Sentence(option("reason", "Say why", value="TEXT"), ": who changed them, and when."),
-        )
-
-
-def said(request: _Promises) -> dict[str, Json]:
-    """Returns what was said of the callers and of the reports, as arguments of the request; nothing by default."""
-    given = {"blind": request.blind, "callers_are_ready": request.callers_are_ready}
-    return {name: True for name, is_said in given.items() if is_said}
 
 
 def sources(registry: Registry, channel: str) -> tuple[str, ...]:

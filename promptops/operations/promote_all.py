@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.core.advice import Action, Advice, Sentence, option
 from promptops.core.errors import Invalid, NothingDeployed
-from promptops.core.free_text import require_words
-from promptops.core.model import Json
 from promptops.core.names import AppName, ChannelName
 from promptops.core.reference import Reference
-from promptops.operations.admission import Admission, admit_all, require_waiver
+from promptops.operations.admission import Admission, admit_all
 from promptops.operations.deploy import Deployed
 from promptops.operations.idempotency import Once
-from promptops.operations.promote import admission_of, require_reason, said
+from promptops.operations.promote import Terms, admission_of
 
 if TYPE_CHECKING:
     from promptops.core.token import Token
@@ -24,33 +22,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PromoteAllRequest:
-    """Make what ``source`` serves the stable releases of ``channel``: of these apps or, with ``every``, of all.
+class PromoteAllRequest(Terms):
+    """Make what ``source`` serves the stable releases of ``channel``: of these apps or, with ``every``, of all."""
 
-    The other fields are those of :class:`promptops.operations.promote.PromoteRequest`, and hold for each app.
-    """
-
-    channel: ChannelName
     source: ChannelName
-    key: str
     apps: tuple[AppName, ...] = ()
     every: bool = False
-    reason: str = ""
-    dry_run: bool = False
-    waive: tuple[str, ...] = ()
-    waive_for: timedelta | None = None
-    blind: bool = False
-    callers_are_ready: bool = False
-    token: str = ""
 
     @property
     def expect_revision(self) -> None:
         """A revision is of one app, so none is expected."""
 
     def __post_init__(self) -> None:
-        require_words(self.reason)
-        require_waiver(self)
-        require_reason(self)
+        Terms.__post_init__(self)  # slots make the class anew, which `super()` does not find
         if bool(self.apps) == self.every:
             raise Invalid(
                 "name the apps to promote, or all of them, not both",
@@ -92,7 +76,6 @@ def promote_all(
         references = [Reference(app=app, channel=request.source) for app in apps]
         return [admission_of(each, blind=request.blind, waive=request.waive) for each in references]
 
-    waived: dict[str, Json] = {"waive": list(request.waive), "for": str(request.waive_for)} if request.waive else {}
     once = Once(
         key=request.key,
         token=request.token,
@@ -101,8 +84,7 @@ def promote_all(
             "apps": sorted(request.apps),
             "from": request.source,
             "channel": request.channel,
-            **waived,
-            **said(request),
+            **request.said(),
         },
         words=request.reason,
     )
