@@ -52,6 +52,7 @@ def reconcile(
     def lock(writer: Writer) -> None:
         writer.channel(override.channel)
         writer.lock_heads([pair])
+        writer.lock_log()  # where it is the app's first there, the removal of the channel waits for nothing else
 
     def decide(reader: Reader) -> Decision:
         return _recorded(reader, override, expect_revision, actor, now)
