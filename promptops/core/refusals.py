@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from promptops.core.advice import Action, Advice, Sentence
@@ -109,6 +109,8 @@ class AppArchived(Refused):
             hint=Sentence(f"Work with {successor}; or ", back) if successor else Sentence("First ", back),
         )
 
-    def without_successor(self) -> AppArchived:
-        """The same refusal for a caller that may not know the successor."""
+    def limited(self, sees: Callable[[str], bool]) -> AppArchived:
+        """The refusal for a caller; without a successor that it may not know of, by ``sees``."""
+        if not self.successor or sees(self.successor):
+            return self
         return AppArchived(self.app, "", actor=self.actor, reason=self.reason)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptops.core.errors import (
+    AppArchived,
     CanaryInProgress,
     KeyReused,
     NotAllowed,
     NothingDeployed,
     PolicyRefused,
     PromotionsRefused,
+    PromptopsError,
 )
 from promptops.core.token import Scope
 from promptops.operations.deploy import Deployed
@@ -41,14 +43,20 @@ def _run(registry: Registry, request: PromoteAllRequest, caller: Caller) -> Depl
             registry, request, actor=caller.actor, now=caller.now, by=caller.rights.token, permit=permit
         )
     except PromotionsRefused as refused:
-        reasons = {
-            app: limited(registry, request.channel, error, caller) if isinstance(error, PolicyRefused) else error
-            for app, error in refused.errors.items()
-        }
+        reasons = {app: _known(registry, request, error, caller) for app, error in refused.errors.items()}
         raise PromotionsRefused(reasons, others=refused.others, hint=refused.hint) from refused
     for deployment in (*deployed.deployments, *deployed.unchanged):
         permit(deployment.app)  # a repeated answer may be of an app that this token may not see
     return deployed
+
+
+def _known(registry: Registry, request: PromoteAllRequest, error: PromptopsError, caller: Caller) -> PromptopsError:
+    """The reason of one app without names that the caller may not know of."""
+    if isinstance(error, PolicyRefused):
+        return limited(registry, request.channel, error, caller)
+    if isinstance(error, AppArchived):
+        return error.limited(lambda app: caller.rights.sees(app=app))
+    return error
 
 
 PROMOTE_ALL = UseCase(

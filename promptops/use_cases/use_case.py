@@ -122,7 +122,7 @@ class UseCase(Generic[Q, A]):
         try:
             answer = self.run(registry, request, caller)
         except AppArchived as refused:
-            raise refused if caller.rights.sees(app=refused.successor) else refused.without_successor() from None
+            raise refused.limited(lambda app: caller.rights.sees(app=app)) from None
         return visible(answer, self.answer, caller.rights)
 
     # --- over HTTP ---------------------------------------------------------------------------------

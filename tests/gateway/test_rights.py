@@ -249,5 +249,10 @@ def test_a_new_name_is_told_to_those_alone_who_may_know_it(
     monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "narrow", Scope.PROMOTE, apps=("bot",)).secret)
     error = promptops("promote", "bot@0.1.0", "--channel", "dev", "--json", exits=5).error
     assert (error["code"], "merger" in str(error)) == ("app-archived", False)
+    both = ("promote", "bot", "other", "--from", "prod", "--channel", "dev")
+    monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "two", Scope.PROMOTE, apps=("bot", "other")).secret)
+    error = promptops(*both, "--json", exits=5).error
+    assert (error["code"], "merger" in str(error)) == ("promotions-refused", False)
     monkeypatch.setenv("PROMPTOPS_TOKEN", mint(told, "wide", Scope.PROMOTE).secret)
     assert "merger-bot" in promptops("promote", "bot@0.1.0", "--channel", "dev", exits=5).err
+    assert "merger-bot" in promptops(*both, exits=5).err
