@@ -7,6 +7,7 @@ beginning and its end; and no line of a table is wider than the page.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
@@ -110,10 +111,7 @@ def cut(cell: Cell, width: int) -> Cell:
     """Returns the cell, shortened with an ellipsis at its end if it is longer than ``width``."""
     if width_of(cell) <= width:
         return cell
-    text = visible(_text(cell))
-    while text and width_of(text) > width - 1:
-        text = text[:-1]
-    return Span(text.rstrip() + "…", _style(cell))
+    return Span(_beginning(visible(_text(cell)), width - 1).rstrip() + "…", _style(cell))
 
 
 def shortened(cell: Cell, width: int) -> Cell:
@@ -121,12 +119,18 @@ def shortened(cell: Cell, width: int) -> Cell:
     text, kept = visible(_text(cell)), cell.kept if isinstance(cell, Span) else 0
     if width_of(text) <= width or (" " in text and not kept):
         return cut(cell, width)
-    begin, end = text, text
-    while end and width_of(end) > max((width - 1) // 2, min(kept, width - 2)):
-        end = end[1:]
-    while begin and width_of(begin) > width - 1 - width_of(end):
-        begin = begin[:-1]
-    return Span(f"{begin}…{end}", _style(cell))
+    end = _ending(text, max((width - 1) // 2, min(kept, width - 2)))
+    return Span(f"{_beginning(text, width - 1 - width_of(end))}…{end}", _style(cell))
+
+
+def _beginning(text: str, width: int) -> str:
+    """As many letters as fit, found by halves: a reason may have 10,000 of them, and to measure one takes its time."""
+    return text[: bisect_right(range(1, len(text) + 1), width, key=lambda count: width_of(text[:count]))]
+
+
+def _ending(text: str, width: int) -> str:
+    starts = range(len(text) - 1, -1, -1)
+    return text[len(text) - bisect_right(starts, width, key=lambda start: width_of(text[start:])) :]
 
 
 def cut_line(line: Line, width: int) -> Line:

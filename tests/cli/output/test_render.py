@@ -158,6 +158,12 @@ def test_a_name_loses_its_middle_a_text_its_end_and_a_channel_nothing() -> None:
     assert all(len(line) <= 12 for line in _text(narrow.columns(rows)).splitlines())
 
 
+def test_a_text_of_ten_thousand_wide_letters_is_cut_where_the_terminal_ends() -> None:
+    page, _ = _page(width=18)
+    [cells, name] = page.columns([["日" * 10_000 + " 本"], ["本" * 10_000]])
+    assert _text([cells, name]) == f"  {'日' * 7}…\n  {'本' * 4}…{'本' * 3}\n"
+
+
 def test_what_a_cell_keeps_at_its_end_is_not_cut() -> None:
     page, _ = _page(width=30)
     shown = _text(page.columns([[Span("support-bot-of-the-north:staging", "name", 7), "so many words of a reason"]]))
