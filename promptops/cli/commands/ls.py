@@ -55,6 +55,7 @@ def _of_files(root: Path, apps: Sequence[str]) -> list[Content]:
 def _of_releases(session: Session, apps: Sequence[str], channel: str) -> list[Content]:
     from promptops.use_cases.registry import APPS
     from promptops.use_cases.releases import NAMED, RELEASES, ReleasesRequest
+    from promptops.use_cases.status import STATUS, StatusRequest
 
     with session.gateway() as gateway:
         known = gateway.run(APPS, None)
@@ -62,7 +63,8 @@ def _of_releases(session: Session, apps: Sequence[str], channel: str) -> list[Co
             if name not in known:
                 raise AppNotFound(f"there is no app '{name}' in this registry", known=known)
         if channel:
-            live = gateway.live_on(channel)
+            asked = () if apps else gateway.run(STATUS, StatusRequest(channel=channel)).standings
+            live = [each.deployment.app for each in asked if each.deployment.stable is not None]
             wanted = [Reference(app=name, channel=channel) for name in apps or live]
         else:
             newest = {name: gateway.run(RELEASES, ReleasesRequest(app=name, limit=1)) for name in apps or known}

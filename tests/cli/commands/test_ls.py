@@ -38,6 +38,11 @@ def test_without_a_workspace_it_lists_releases_or_what_is_live(told: Registry, p
     assert [app["app"] for app in promptops("ls", "--json").json["apps"]] == ["bot", "idle"]  # type: ignore[index,call-overload,union-attr]
     assert [app["app"] for app in promptops("ls", "--channel", "prod", "--json").json["apps"]] == ["bot"]  # type: ignore[index,call-overload,union-attr]
     assert "bot/answer" in promptops("ls", "bot").out
+    assert "there is no channel 'pord'" in promptops("ls", "bot", "--channel", "pord", exits=3).err
+    factory.go_live(told, "idle@0.1.0")
+    promptops("retire", "bot", "--channel", "prod", "-m", "over")
+    assert [app["app"] for app in promptops("ls", "--channel", "prod", "--json").json["apps"]] == ["idle"]  # type: ignore[index,call-overload,union-attr]
+    assert "bot is off on prod" in promptops("ls", "bot", "--channel", "prod", exits=4).err
 
 
 def test_a_bare_diff_is_all_that_is_not_released(workspace: Path, promptops: Promptops) -> None:
