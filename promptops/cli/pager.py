@@ -10,7 +10,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-from contextlib import suppress
 
 from promptops import config
 from promptops.cli.output.screen import is_screen
@@ -24,12 +23,11 @@ def paged(text: str, *, rows: int) -> bool:
     if not words or shutil.which(words[0]) is None:
         return False
     environment = config.environment({"LESS": "FRX", "LV": "-c"})
-    # Ctrl-C is the pager's, which ends with q: without this, promptops would end and leave it on the terminal.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C is the pager's, which ends with q: without this, promptops would end and leave it on the terminal. What is
+    # ignored here, a program that starts would ignore too: a pager without an answer of its own could not be ended.
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
-        pager = subprocess.Popen(words, stdin=subprocess.PIPE, text=True, errors="replace", env=environment)
-        with suppress(BrokenPipeError):  # its reader has seen enough
-            pager.communicate(text)
+        subprocess.run(words, input=text, text=True, errors="replace", env=environment, check=False)
     finally:
         signal.signal(signal.SIGINT, before)
     return True

@@ -281,6 +281,15 @@ def test_long_output_goes_through_the_pager_and_short_output_does_not(filled: Pa
     assert code == 0 and APPS[29][-2:] in text, "without the program it is shown all the same"
 
 
+def test_ctrl_c_ends_a_pager_that_has_no_answer_of_its_own(filled: Path, tmp_path: Path) -> None:
+    pager = "sh -c 'cat > /dev/null; echo reading; sleep 60; echo through'"
+    [(code, text)] = shown(
+        filled, tmp_path, [("status",)], columns=80, keys=(b"reading", b"\x03"), PROMPTOPS_PAGER=pager
+    )
+    assert code == 0, "promptops itself goes on"
+    assert "reading" in text and "through" not in text
+
+
 def test_a_pipe_gets_every_name_in_full(filled: Path, promptops: Promptops, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMPTOPS_REGISTRY", str(filled))
     for command in ("status", "audit", "clients", "channels"):
