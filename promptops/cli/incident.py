@@ -115,13 +115,15 @@ def _sides(live: Deployment) -> tuple[ReleaseRef | None, ReleaseRef | None]:
 
 
 def _named(gateway: Gateway, app: str, releases: Sequence[ReleaseRef]) -> tuple[dict[str, Named], str]:
+    """The releases by digest, and why one is not known: the others have the owner and whom to call all the same."""
     named: dict[str, Named] = {}
-    try:
-        for release in releases:
+    unknown = ""
+    for release in releases:
+        try:
             named[release.digest] = gateway.run(NAMED, Reference(app=app, version=release.version))
-    except PromptopsError as error:
-        return named, error.message
-    return named, ""
+        except PromptopsError as error:
+            unknown = unknown or error.message
+    return named, unknown
 
 
 def _difference(named: dict[str, Named], old: ReleaseRef | None, new: ReleaseRef | None) -> Difference | None:

@@ -101,7 +101,9 @@ def _clients(found: Incident) -> Line:
 def _people(found: Incident, page: Page) -> list[Line]:
     profile = found.profile
     if profile is None or not (profile.owner or profile.on_call or profile.runbook):
-        return [_fact("owner", Span("app.yml names no owner, on_call or runbook", "quiet"))]
+        is_known = profile is not None or not found.unknown
+        why = "app.yml names no owner, on_call or runbook" if is_known else "not known, as what changed"
+        return [_fact("owner", Span(why, "quiet"))]
     who = [f"{name}{text}" for name, text in (("", profile.owner), ("on call: ", profile.on_call)) if text]
     rows = [row for row in (_fact("owner", "; ".join(who)), _fact("runbook", profile.runbook)) if row]
     return [line for name, *value in map(cells_of, rows) for line in page.hanging([name], value)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from promptops.core.models.table import facts_of
 from promptops.operations.heartbeats import record_beats
 from promptops.store import Registry
 from tests.cli.conftest import Promptops
+from tests.store.vandal import vandalise
 from tests.support import factory
 
 GONE = "openai/gpt-4-0314"
@@ -110,6 +112,19 @@ def test_a_long_difference_leaves_room_for_the_way_back_and_names_the_command_th
     assert len(lines) == 23 and max(map(len, lines)) <= 80
     assert any("more lines: promptops diff bot@0.1.0 bot@0.1.1" in line for line in lines)
     assert lines[-1] == 'To go back:  promptops rollback bot --channel prod --reason "…" --wait'
+
+
+def test_a_damaged_release_does_not_hide_whom_to_call(
+    told: Registry, promptops: Promptops, narrow: None, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    vandalise(url, "UPDATE release SET content = x'78' WHERE version = '0.1.1'")
+    said = promptops("incident").out
+    assert "  rollback  goes to 0.1.1" in said and "  owner     support" in said
+    assert "What changed is not known: " in said
+    vandalise(url, "UPDATE release SET content = x'78' WHERE version = '0.1.2'")
+    said = promptops("incident").out
+    assert "app.yml names no owner" not in said and "  owner     not known, as what changed" in said
 
 
 def test_what_is_not_there_is_an_error_that_says_so(told: Registry, promptops: Promptops) -> None:
