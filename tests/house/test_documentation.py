@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 import click
 import pytest
 
+from promptops.cli.guide import GuidePage
 from promptops.cli.main import COMMANDS, cli
 from promptops.client import settings
 from promptops.config import VARIABLES
@@ -45,14 +46,8 @@ def _prose(path: Path) -> str:
 
 
 def _anchors(path: Path) -> set[str]:
-    """The anchors GitHub gives the headings of a page, and those it sets itself."""
-    found: set[str] = set()
-    for heading in re.findall(r"^#{1,6}\s+(.+?)\s*#*$", _FENCE.sub("", _text(path)), re.MULTILINE):
-        shown = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", heading)
-        anchor = re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-")
-        count = sum(1 for other in found if re.fullmatch(re.escape(anchor) + r"(-\d+)?", other))
-        found.add(f"{anchor}-{count}" if anchor in found else anchor)
-    return found | set(re.findall(r"<a (?:id|name)=\"([^\"]+)\"", _text(path)))
+    """The anchors of a page, as `promptops docs` finds them."""
+    return {heading.anchor for heading in GuidePage(path=PurePosixPath(path), text=_text(path)).headings()}
 
 
 def test_the_cli_reference_is_what_the_commands_say() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import PurePosixPath
 
 import pytest
 
-from promptops.cli.guide import pages
+from promptops.cli.guide import GuidePage, pages
 from tests.cli.conftest import Promptops
 from tests.support.checkout import ROOT
 
@@ -59,6 +60,15 @@ def test_a_terminal_gets_lines_of_its_width_and_names_of_pages(
         assert not any(re.search(r"\.md[)#]", line) and "](" in line for line in lines), name
         assert page.title.split()[0] in "\n".join(lines)
     assert "(gates#checks)" in re.sub(r"\s+", " ", promptops("docs", "operations").out)
+
+
+def test_anchors_are_those_that_github_makes() -> None:
+    text = (
+        "# The `app.yml`: what, and *why*?\n## Same\n## Same ##\n```\n# no heading\n```\n"
+        '### See [the *gate*](gates.md#checks)\n#### Über uns – a_b\n<a id="own"></a>\n'
+    )
+    found = [heading.anchor for heading in GuidePage(path=PurePosixPath("a.md"), text=text).headings()]
+    assert found == ["the-appyml-what-and-why", "same", "same-1", "see-the-gate", "über-uns--a_b", "own"]
 
 
 def test_every_link_to_a_page_leads_to_one(promptops: Promptops) -> None:
