@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptops.use_cases.documents import written
-from promptops.use_cases.status import HISTORY, STATUS, HistoryRequest, StatusRequest
+from promptops.use_cases.status import HISTORY, HistoryRequest
 
 if TYPE_CHECKING:
     from promptops.core.model import Deployment, Json
@@ -31,7 +31,7 @@ class Filter:
 
     def takes(self, deployment: Deployment) -> bool:
         """Returns whether the deployment is one of these, however many there are."""
-        if self.kind and deployment.kind.value != self.kind.lower():
+        if self.kind and deployment.kind.value != self.kind:
             return False
         if self.by.lower() not in deployment.actor.lower():
             return False
@@ -65,12 +65,13 @@ class ChannelHistory:
         return [entry for log in logs if isinstance(log, list) for entry in log]
 
 
-def channel_history(gateway: Gateway, channel: str, chosen: Filter, at: datetime | None) -> ChannelHistory:
-    """Returns the newest deployments of a channel, up to a moment.
+def channel_history(
+    gateway: Gateway, live: Iterable[Deployment], chosen: Filter, at: datetime | None
+) -> ChannelHistory:
+    """Returns the newest deployments, up to a moment, of a channel on which these are live.
 
     The apps that changed last are asked first, and the rest is not asked once it cannot be among those that are shown.
     """
-    live = [standing.deployment for standing in gateway.run(STATUS, StatusRequest(channel=channel)).standings]
     found: list[tuple[Deployment, str]] = []
     more = False
     for newest in sorted(live, key=lambda deployment: deployment.at, reverse=True):
@@ -79,7 +80,7 @@ def channel_history(gateway: Gateway, channel: str, chosen: Filter, at: datetime
             more = more or is_full
             break
         limit = None if chosen.narrows or chosen.limit is None else chosen.limit + 1
-        log = gateway.run(HISTORY, HistoryRequest(app=newest.app, channel=channel, at=at, limit=limit))
+        log = gateway.run(HISTORY, HistoryRequest(app=newest.app, channel=newest.channel, at=at, limit=limit))
         found += [(each, log.flaws.get(each.digest, "")) for each in log.deployments if chosen.takes(each)]
         found.sort(key=lambda entry: entry[0].at, reverse=True)
         if chosen.limit is not None and len(found) > chosen.limit:

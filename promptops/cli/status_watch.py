@@ -80,7 +80,7 @@ class _InLines:
             self._session.note("the registry answers again.")
             self._is_away = False
         shape = written(seen.status)
-        now = shape | {"pending": 0, "pending_since": None}, seen.behind
+        now = shape | {"pending": 0, "pending_since": None}, None if self._session.json else seen.behind
         if now == self._shown:
             return
         self._shown = now

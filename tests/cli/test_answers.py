@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from promptops import clock
+from promptops.cli.output.status_report import Seen
+from promptops.cli.session import Session
+from promptops.cli.status_watch import _InLines
 from promptops.core.model import Channel, Policy
-from promptops.operations.queries import downstream_first
+from promptops.operations.queries import downstream_first, status
 from promptops.store import Registry
 from tests.cli.conftest import Promptops
 from tests.support import factory
@@ -328,3 +332,18 @@ def test_history_and_audit_are_narrowed_by_kind_and_person(told: Registry, promp
     kinds = [row["action"] for row in promptops("audit", "--kind", "promote", "--json").json["entries"]]  # type: ignore[index,call-overload,union-attr]
     assert kinds == ["promote"] * 3
     assert len(promptops("audit", "--kind", "promote", "--limit", "2", "--json").json["entries"]) == 2  # type: ignore[arg-type]
+    assert [row["revision"] for row in promptops("history", "--kind", "Rollback", "--json").json["deployments"]] == [4]  # type: ignore[index,call-overload,union-attr]
+    assert "is not one of 'promote', 'rollback'" in promptops("history", "--kind", "rollbacks", exits=2).err
+
+
+@pytest.mark.parametrize(("as_json", "times"), [(True, 1), (False, 2)])
+def test_a_status_is_written_again_where_what_it_shows_changed(
+    as_json: bool, times: int, told: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    view = _InLines(Session(directory=Path.cwd(), json=as_json))
+    live_now = status(told, apps=("bot",))
+    for behind in ({}, {}, {("bot", "prod"): 1}):
+        view.show(Seen(status=live_now, behind=behind), 2.0)
+    out = capsys.readouterr().out
+    assert out.count('"registry":' if as_json else "registry test") == times
+    assert ("1 client behind" in out) is not as_json

@@ -43,7 +43,12 @@ WIDE = 100
 @click.argument("app", metavar="[APP]", required=False, shell_complete=complete.apps)
 @channel_option
 @click.option("--at", default="", metavar="TIME", help="What was live then: 18:30, 2h ago, ISO 8601.")
-@click.option("--kind", default="", metavar="KIND", help="Only these: promote, rollback, canary, abort, off …")
+@click.option(
+    "--kind",
+    metavar="KIND",
+    type=click.Choice([kind.value for kind in Kind], case_sensitive=False),
+    help="Only these: promote, rollback, canary, abort, off …",
+)
 @click.option("--by", default="", metavar="WHO", help="Only of actors with this in their name.")
 @click.option("--since", default="", metavar="TIME", help="From then on: 2h, yesterday, 18:30, ISO 8601.")
 @limit_option
@@ -53,7 +58,7 @@ def history(
     app: str | None,
     channel: str | None,
     at: str,
-    kind: str,
+    kind: str | None,
     by: str,
     since: str,
     limit: int | None,
@@ -70,18 +75,20 @@ def history(
     """
     from promptops.cli.channel_history import Filter, channel_history
     from promptops.cli.defaults import app_and_channel, choose_app, choose_channel
-    from promptops.use_cases.status import HISTORY, HistoryRequest
+    from promptops.use_cases.status import HISTORY, STATUS, HistoryRequest, StatusRequest
 
     moment = clock.parse_as_of(at, session.now, session.zone) if at else None
     start = clock.parse_since(since, session.now, session.zone) if since else None
-    chosen = Filter(kind=kind, by=by, since=start, limit=session.limit(limit))
+    chosen = Filter(kind=kind or "", by=by, since=start, limit=session.limit(limit))
     typed = channel
     if app:
         app, typed = app_and_channel(app, channel)
     with session.gateway() as gateway:
         place = choose_channel(gateway, session.channel(typed))
-        if not app and typed and len(gateway.live_on(place)) > 1:
-            found = channel_history(gateway, place, chosen, moment)
+        asked = () if app or not typed else gateway.run(STATUS, StatusRequest(channel=place)).standings
+        live = [standing.deployment for standing in asked]
+        if len(live) > 1:
+            found = channel_history(gateway, live, chosen, moment)
             session.answer(
                 lambda: {
                     "app": None,
@@ -94,7 +101,7 @@ def history(
                 long=True,
             )
             return
-        name = app or choose_app(gateway, place, session, command="history")
+        name = app or (live[0].app if live else "") or choose_app(gateway, place, session, command="history")
         every = HistoryRequest(app=name, channel=place, at=moment, limit=None if chosen.narrows else chosen.limit)
         log = gateway.run(HISTORY, every)
     log = replace(log, deployments=tuple(chosen.of(log.deployments)))

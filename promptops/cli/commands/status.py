@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -60,10 +61,10 @@ def _seen(session: Session, gateway: Gateway, request: StatusRequest) -> Seen:
     from promptops.use_cases.status import STATUS
 
     live_now = gateway.run(STATUS, request)
-    behind: dict[tuple[str, str], int] = {}
-    for client in gateway.run(CLIENTS, ClientsRequest(channel=request.channel)).live:
-        for app in client.behind:
-            behind[app, client.beat.channel] = behind.get((app, client.beat.channel), 0) + 1
+    shown = {(each.deployment.app, each.deployment.channel) for each in live_now.standings}
+    clients = gateway.run(CLIENTS, ClientsRequest(channel=request.channel)).live
+    late = ((app, client.beat.channel) for client in clients for app in client.behind)
+    behind = Counter(place for place in late if place in shown)
     live_now = replace(live_now, standings=_ordered(live_now, session.channel("") or USUAL))
     return Seen(status=live_now, behind=behind)
 

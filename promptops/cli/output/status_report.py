@@ -49,7 +49,7 @@ SENTENCES = 9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What is live, and how many clients are behind what is live, by app and channel."""
+    """What is live, and how many clients are behind what is shown of it, by app and channel."""
 
     status: RegistryStatus
     behind: Mapping[tuple[str, str], int]
@@ -96,14 +96,12 @@ def status_screen(seen: Seen, page: Page, *, rows: int, foot: Line) -> list[Line
 def _behind(seen: Seen) -> list[Line]:
     """Which apps clients do not follow yet, those with the most clients first."""
     late = sorted(seen.behind.items(), key=lambda each: (-each[1], each[0]))
-    live = {(each.deployment.app, each.deployment.channel) for each in seen.status.standings}
-    shown = [(place, count) for place, count in late if place in live]
     lines: list[Line] = [
         [Span("! ", "warn"), Span(f"{app} on {channel}", "name"), f": {counted(count, 'client')} behind"]
-        for (app, channel), count in shown[:_LATE]
+        for (app, channel), count in late[:_LATE]
     ]
-    if len(shown) > _LATE:
-        lines.append(Span(f"  and of {len(shown) - _LATE} more: promptops clients", "quiet"))
+    if len(late) > _LATE:
+        lines.append(Span(f"  and of {len(late) - _LATE} more: promptops clients", "quiet"))
     return ["", *lines] if lines else []
 
 
