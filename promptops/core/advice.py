@@ -7,7 +7,7 @@ below the faces knows how a command or an option is spelled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -136,6 +136,11 @@ class Sentence(str):
         made = super().__new__(cls, "".join(part.words if isinstance(part, Advice) else part for part in flat))
         made.parts = flat
         return made
+
+    @classmethod
+    def listed(cls, lead: str, steps: Iterable[Advice]) -> Sentence:
+        """``lead``, and one step after the other."""
+        return cls(lead, *[part for step in steps for part in ("; ", step)][1:])
 
 
 def advice_in(text: str) -> tuple[Advice, ...]:

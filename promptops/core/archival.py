@@ -49,7 +49,7 @@ def archive(wish: Archival, newest: Archival | None, live: Collection[str], sees
         raise StillServed(
             f"{wish.app} is live on {', '.join(names)}, and an archived app is live nowhere; nothing was changed",
             channels=shown,
-            hint=Sentence("Take it off first: ", off[0], *(part for each in off[1:] for part in ("; ", each)))
+            hint=Sentence.listed("Take it off first: ", off)
             if off
             else "Ask the holder of a token for every channel to take it off first.",
         )

@@ -165,8 +165,7 @@ def _refuse_served(
     steps: list[Sentence] = []
     if shown:
         ways = [_way_out(reader, release.app, channel) for channel in shown]
-        others = [part for way in ways[1:] for part in ("; ", way)]
-        steps.append(Sentence("Replace it first: ", ways[0], *others))
+        steps.append(Sentence.listed("Replace it first: ", ways))
     if len(shown) < len(serving):
         names.append("a channel that this token may not see")
         steps.append(

@@ -101,14 +101,15 @@ def _require_unused(writer: Writer, channel: Channel, sees: Callable[[str, str],
         off = [Advice(Action.RETIRE, app=app, channel=channel.name, reason="…") for app in shown]
         raise ChannelInUse(
             f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} live on {channel.name}; nothing was changed",
-            hint=Sentence("Take off first: ", off[0], *(part for each in off[1:] for part in ("; ", each)))
+            hint=Sentence.listed("Take off first: ", off)
             if off
             else "Ask the holder of a token for every app to take it off first.",
         )
     takers = [each.name for each in writer.channels() if channel.name in each.policy.promote_from]
     if takers:
-        known = [name if sees(name, "") else "a channel that this token may not see" for name in takers]
+        known = dict.fromkeys(name if sees(name, "") else "a channel that this token may not see" for name in takers)
         raise ChannelInUse(
-            f"{', '.join(dict.fromkeys(known))} takes releases that were live on {channel.name}; nothing was changed",
+            f"{', '.join(known)} {'takes' if len(known) == 1 else 'take'} releases that were live on {channel.name}; "
+            "nothing was changed",
             hint=Sentence("Change `promote_from` there first: ", Advice(Action.APPLY_CHANNELS)),
         )
