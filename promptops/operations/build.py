@@ -178,7 +178,7 @@ def workspace_origin(root: Path) -> Origin | None:
 
 def workspace_folder(repository: Repository, root: Path, sha: str) -> str:
     """The folder of a workspace in its repository, as a commit writes it; empty for the whole repository."""
-    under = root.resolve().relative_to(repository.root.resolve()).as_posix().removeprefix(".")
+    under = repository.inside(root)
     return repository.spelling(sha, under) if sha else under
 
 

@@ -57,8 +57,7 @@ def read_app(root: Path, name: str, *, commit: str = "") -> AppSource:
         return _valid(check(WorkingTree(root), apps=None if not name else frozenset({name})), name)
     with closing(Repository.open(root)) as repository:
         sha = repository.resolve(commit).sha
-        inside = root.resolve().relative_to(repository.root.resolve()).as_posix().removeprefix(".")
-        tree: Tree = repository.tree(sha, repository.spelling(sha, inside))
+        tree: Tree = repository.tree(sha, repository.spelling(sha, repository.inside(root)))
         return _valid(check(tree, apps=None if not name else frozenset({name})), name)
 
 

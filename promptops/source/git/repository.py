@@ -114,6 +114,15 @@ class Repository:
                 branches.add(head.read_text(encoding="utf-8").removeprefix("ref: ").strip())
         return frozenset(branches)
 
+    def inside(self, folder: Path) -> str:
+        """Returns the path of a folder below the root; empty for the root.
+
+        Raises:
+            ValueError: the folder is not in the working tree.
+        """
+        path = folder.resolve().relative_to(self.root.resolve()).as_posix()
+        return "" if path == "." else path
+
     def close(self) -> None:
         """Ends the git process that reads objects. The next read starts a new one."""
         sought, self._sought = self._sought, None

@@ -44,7 +44,7 @@ def _asking(root: Path) -> _Unknown:
 
     try:
         repository = Repository.open(root)
-        prefix = root.resolve().relative_to(repository.root.resolve()).as_posix().removeprefix(".")
+        prefix = repository.inside(root)
     except (PromptopsError, ValueError):
         return lambda paths: {}
 

@@ -111,6 +111,19 @@ def test_a_file_that_an_app_of_another_folder_embeds_is_named_from_the_workspace
     ]
 
 
+def test_a_workspace_may_be_in_a_folder_whose_name_begins_with_a_dot(promptops: Promptops, seeing: Path) -> None:
+    root = seeing.parent
+    hidden = root / ".prompts"
+    hidden.mkdir()
+    for name in ("promptops.yml", *(path.name for path in root.iterdir() if (path / "prompts").is_dir())):
+        (root / name).rename(hidden / name)
+    commit(root)
+    assert uncommitted(promptops, str(hidden)) == []
+    registry = ("--registry", str(root / ".promptops" / "registry.db"))
+    promptops("-C", str(hidden), "release", "bot", *registry)
+    assert promptops("render", "bot/see@0.1.0", "-v", "what=it", *registry).out
+
+
 def test_outside_of_a_repository_there_is_nothing_to_commit(promptops: Promptops, tmp_path: Path) -> None:
     app = tmp_path / "loose"
     (app / "files").mkdir(parents=True)
